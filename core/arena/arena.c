@@ -1,0 +1,311 @@
+/* The parameter arena: made once by freeze; nothing in it moves afterwards. */
+#include "arena/arena.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mtl/random.h"
+
+enum { ALIGN = 16 }; /* floats: 64 bytes */
+
+static _Thread_local const mtl_slot_request *sorted_by; /* qsort hands no argument on */
+
+static int by_mask(const void *a, const void *b)
+{
+    int i = *(const int *)a, j = *(const int *)b;
+    uint64_t x = sorted_by[i].tasks, y = sorted_by[j].tasks;
+    int px = __builtin_popcountll(x), py = __builtin_popcountll(y);
+    if (px != py)
+        return py - px;
+    if (x != y)
+        return x < y ? -1 : 1;
+    return i - j;
+}
+
+static mtl_status count_request(mtl_context *ctx, const mtl_slot_request *r, int64_t *count)
+{
+    int64_t n = 1;
+    for (int i = 0; i < r->rank; i++) {
+        if (mtl_mul_overflows(n, r->shape[i], &n) || n > INT64_MAX / 64) {
+            char text[MTL_SHAPE_TEXT];
+            return mtl_fail(ctx, MTL_ERR_MEMORY, "%s: a parameter of shape %s is larger than any memory", r->name,
+                            mtl_shape_text(r->rank, r->shape, text, sizeof text));
+        }
+    }
+    *count = n;
+    return MTL_OK;
+}
+
+static mtl_status add_slot(mtl_arena *a, int i, const mtl_slot_request *r)
+{
+    mtl_slot *slot = &a->slots[i];
+    slot->arena = a;
+    slot->tasks = r->tasks;
+    slot->offset = a->count;
+    slot->name = strdup(r->name);
+    if (!slot->name)
+        return mtl_fail(a->ctx, MTL_ERR_MEMORY, "no host memory left");
+    MTL_TRY(count_request(a->ctx, r, &slot->count));
+    if (i == 0 || r->tasks != a->slots[i - 1].tasks)
+        a->groups[a->n_groups++] = (mtl_group){.tasks = r->tasks, .first = i, .offset = a->count};
+    mtl_group *group = &a->groups[a->n_groups - 1];
+    if (a->count > INT64_MAX / 64 - slot->count)
+        return mtl_fail(a->ctx, MTL_ERR_MEMORY, "%s: the model is larger than any memory", r->name);
+    a->count += (slot->count + ALIGN - 1) / ALIGN * ALIGN;
+    group->end = i + 1;
+    group->count = a->count - group->offset;
+    if (__builtin_popcountll(r->tasks) > 1)
+        a->shared = a->count;
+    return MTL_OK;
+}
+
+static mtl_status bind_slot(mtl_arena *a, int i, const mtl_slot_request *r, uint64_t seed)
+{
+    mtl_slot *slot = &a->slots[i];
+    MTL_TRY(mtl_tensor_alias(a->params, r->rank, r->shape, slot->offset, &slot->param));
+    MTL_TRY(mtl_tensor_alias(a->grads, r->rank, r->shape, slot->offset, &slot->grad));
+    slot->param->wants_grad = true;
+    slot->param->slot = slot;
+    if (r->low == r->high)
+        return mtl_tensor_fill(slot->param, r->low);
+    return mtl_random_uniform(slot->param, seed, mtl_stream(r->name), 0, r->low, r->high);
+}
+
+mtl_status mtl_arena_new(mtl_context *ctx, int device, int n_tasks, uint64_t seed, int n, mtl_slot_request *requests,
+                         mtl_arena **out)
+{
+    mtl_status status = MTL_OK;
+    mtl_arena *a = calloc(1, sizeof *a);
+    int *order = calloc((size_t)n + 1, sizeof *order);
+    if (!a || !order || !(a->slots = calloc((size_t)n + 1, sizeof *a->slots)) ||
+        !(a->groups = calloc((size_t)n + 1, sizeof *a->groups))) {
+        status = mtl_fail(ctx, MTL_ERR_MEMORY, "no host memory left");
+        goto done;
+    }
+    a->ctx = ctx;
+    a->n_tasks = n_tasks;
+    for (int i = 0; i < n; i++)
+        order[i] = i;
+    sorted_by = requests;
+    qsort(order, (size_t)n, sizeof *order, by_mask);
+    for (int i = 0; i < n; i++) {
+        requests[order[i]].order = i;
+        a->n_slots = i + 1;
+        MTL_TRY_GOTO(add_slot(a, i, &requests[order[i]]));
+    }
+    MTL_TRY_GOTO(mtl_tensor_new_on(ctx, device, MTL_F32, 1, &a->count, &a->params));
+    MTL_TRY_GOTO(mtl_tensor_new_on(ctx, device, MTL_F32, 1, &a->count, &a->grads));
+    MTL_TRY_GOTO(mtl_tensor_fill(a->params, 0.0)); /* the padding stays 0 for ever */
+    MTL_TRY_GOTO(mtl_tensor_fill(a->grads, 0.0));
+    for (int i = 0; i < n; i++)
+        MTL_TRY_GOTO(bind_slot(a, i, &requests[order[i]], seed));
+    *out = a;
+    a = NULL;
+done:
+    mtl_arena_free(a);
+    free(order);
+    return status;
+}
+
+void mtl_arena_free(mtl_arena *a)
+{
+    if (!a)
+        return;
+    for (int i = 0; i < a->n_slots; i++) {
+        if (a->slots[i].param)
+            a->slots[i].param->slot = NULL; /* whoever still holds it has a plain leaf */
+        mtl_tensor_release(a->slots[i].param);
+        mtl_tensor_release(a->slots[i].grad);
+        free(a->slots[i].name);
+    }
+    mtl_tensor_release(a->params);
+    mtl_tensor_release(a->grads);
+    mtl_tensor_release(a->rows);
+    free(a->slots);
+    free(a->groups);
+    free(a);
+}
+
+int mtl_arena_slots(const mtl_arena *a)
+{
+    return a->n_slots;
+}
+
+int64_t mtl_arena_count(const mtl_arena *a)
+{
+    int64_t n = 0;
+    for (int i = 0; i < a->n_slots; i++)
+        n += a->slots[i].count;
+    return n;
+}
+
+int64_t mtl_arena_shared(const mtl_arena *a)
+{
+    int64_t n = 0;
+    for (int i = 0; i < a->n_slots; i++)
+        n += __builtin_popcountll(a->slots[i].tasks) > 1 ? a->slots[i].count : 0;
+    return n;
+}
+
+const char *mtl_slot_name(const mtl_arena *a, int slot)
+{
+    return a->slots[slot].name;
+}
+
+uint64_t mtl_slot_tasks(const mtl_arena *a, int slot)
+{
+    return a->slots[slot].tasks;
+}
+
+mtl_tensor *mtl_slot_param(const mtl_arena *a, int slot)
+{
+    return a->slots[slot].param;
+}
+
+mtl_tensor *mtl_slot_grad(const mtl_arena *a, int slot)
+{
+    mtl_slot *s = &a->slots[slot];
+    if (!s->has_grad)
+        mtl_kernels(s->grad)->fill(s->grad, 0.0);
+    return s->grad;
+}
+
+mtl_tensor *mtl_arena_params(const mtl_arena *a)
+{
+    return a->params;
+}
+
+mtl_tensor *mtl_arena_rows(const mtl_arena *a)
+{
+    return a->rows;
+}
+
+mtl_tensor *mtl_tensor_grad(const mtl_tensor *t)
+{
+    return t->slot ? mtl_slot_grad(t->slot->arena, (int)(t->slot - t->slot->arena->slots)) : t->grad;
+}
+
+void mtl_tensor_zero_grad(mtl_tensor *t)
+{
+    if (t->slot) {
+        t->slot->has_grad = false;
+        t->slot->has_rows = 0;
+    }
+    mtl_tensor_release(t->grad);
+    t->grad = NULL;
+}
+
+/* "trunk.1" covers "trunk.1.weight", not "trunk.10.weight". */
+static bool covers(const char *prefix, const char *name)
+{
+    size_t n = strlen(prefix);
+    return n == 0 || (strncmp(prefix, name, n) == 0 && (name[n] == '.' || name[n] == '\0'));
+}
+
+mtl_status mtl_arena_set_frozen(mtl_arena *a, const char *prefix, bool frozen, int *n)
+{
+    *n = 0;
+    for (int i = 0; i < a->n_slots; i++) {
+        mtl_slot *slot = &a->slots[i];
+        if (!covers(prefix, slot->name))
+            continue;
+        slot->frozen = frozen;
+        slot->has_grad = slot->has_grad && !frozen;
+        slot->param->wants_grad = !frozen;
+        ++*n;
+    }
+    return MTL_OK;
+}
+
+mtl_status mtl_arena_zero_grad(mtl_arena *a)
+{
+    for (int i = 0; i < a->n_slots; i++) {
+        a->slots[i].has_grad = false;
+        a->slots[i].has_rows = 0;
+    }
+    return MTL_OK;
+}
+
+/* ---- what the sweep delivers ---- */
+
+static bool into_grad(const mtl_slot *slot, bool single)
+{
+    return single || __builtin_popcountll(slot->tasks) < 2;
+}
+
+static mtl_status check_rows(const mtl_slot *slot, bool single, uint64_t row_mask)
+{
+    if (single || (row_mask & ~slot->tasks) == 0)
+        return MTL_OK;
+    return mtl_fail(slot->arena->ctx, MTL_ERR_STATE,
+                    "backward: task %d reaches '%s', which the frozen model says it does not",
+                    __builtin_ctzll(row_mask & ~slot->tasks) + 1, slot->name);
+}
+
+mtl_status mtl_slot_direct(mtl_slot *slot, bool single, uint64_t row_mask, mtl_tensor **out)
+{
+    int64_t shape[MTL_MAX_RANK + 1] = {1};
+    MTL_TRY(check_rows(slot, single, row_mask));
+    if (!into_grad(slot, single) || slot->has_grad || slot->param->rank >= MTL_MAX_RANK)
+        return MTL_OK;
+    memcpy(shape + 1, slot->param->shape, (size_t)slot->param->rank * sizeof *shape);
+    MTL_TRY(mtl_tensor_alias(slot->grad, slot->param->rank + 1, shape, 0, out));
+    slot->has_grad = true;
+    return MTL_OK;
+}
+
+static mtl_status rows_buffer(mtl_arena *a)
+{
+    int64_t shape[2] = {a->n_tasks, a->shared};
+    return a->rows ? MTL_OK : mtl_tensor_new_on(a->ctx, mtl_tensor_device(a->params), MTL_F32, 2, shape, &a->rows);
+}
+
+static mtl_status put(mtl_tensor *to, mtl_tensor *from, bool add)
+{
+    return add ? MTL_KERNEL(to, axpy, 1.0, from, to) : MTL_KERNEL(to, copy, to, from);
+}
+
+mtl_status mtl_slot_add(mtl_slot *slot, bool single, uint64_t row_mask, mtl_tensor *dx)
+{
+    mtl_arena *a = slot->arena;
+    int64_t given = 0;
+    MTL_TRY(check_rows(slot, single, row_mask));
+    if (into_grad(slot, single)) {
+        MTL_TRY(put(slot->grad, dx, slot->has_grad));
+        slot->has_grad = true;
+        return MTL_OK;
+    }
+    MTL_TRY(rows_buffer(a));
+    for (int t = 0; t < a->n_tasks; t++) {
+        mtl_tensor *to = NULL, *from = NULL;
+        uint64_t bit = UINT64_C(1) << t;
+        if (!(row_mask & bit))
+            continue;
+        MTL_TRY(mtl_tensor_alias(a->rows, 1, &slot->count, t * a->shared + slot->offset, &to));
+        mtl_status status = mtl_tensor_alias(dx, 1, &slot->count, given++ * slot->count, &from);
+        if (status == MTL_OK)
+            status = put(to, from, slot->has_rows & bit);
+        mtl_tensor_release(to);
+        mtl_tensor_release(from);
+        MTL_TRY(status);
+        slot->has_rows |= bit;
+    }
+    return MTL_OK;
+}
+
+mtl_status mtl_arena_make(mtl_context *ctx, int device, int n, const char *const *names, const int *ranks,
+                          const int64_t *const *shapes, const double *values, mtl_arena **out)
+{
+    mtl_slot_request *requests = calloc((size_t)n + 1, sizeof *requests);
+    if (!requests)
+        return mtl_fail(ctx, MTL_ERR_MEMORY, "no host memory left");
+    for (int i = 0; i < n; i++) {
+        requests[i] =
+            (mtl_slot_request){.name = names[i], .tasks = 1, .rank = ranks[i], .low = values[i], .high = values[i]};
+        memcpy(requests[i].shape, shapes[i], (size_t)ranks[i] * sizeof **shapes);
+    }
+    mtl_status status = mtl_arena_new(ctx, device, 1, 0, n, requests, out);
+    free(requests);
+    return status;
+}

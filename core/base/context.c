@@ -1,0 +1,95 @@
+/* The context: made once, owns the devices and the last message. */
+#include "base/context.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cpu/cpu.h"
+#include "tensor/backend.h"
+
+mtl_status mtl_context_new(int threads, mtl_context **out)
+{
+    mtl_context *ctx = calloc(1, sizeof *ctx);
+    if (!ctx)
+        return MTL_ERR_MEMORY;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    ctx->threads = threads > 0 ? threads : cores > 0 ? (int)cores : 1;
+    ctx->recording = true;
+    mtl_status status = mtl_cpu_device_new(ctx, &ctx->devices[0]);
+    if (status != MTL_OK) {
+        free(ctx);
+        return status;
+    }
+    ctx->device_count = 1;
+    *out = ctx;
+    return MTL_OK;
+}
+
+void mtl_context_free(mtl_context *ctx)
+{
+    if (!ctx)
+        return;
+    for (int i = 0; i < ctx->device_count; i++)
+        mtl_device_free(ctx->devices[i]);
+    free(ctx);
+}
+
+const char *mtl_message(const mtl_context *ctx)
+{
+    return ctx->message;
+}
+
+mtl_status mtl_fail(mtl_context *ctx, mtl_status status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(ctx->message, sizeof ctx->message, format, args);
+    va_end(args);
+    return status;
+}
+
+mtl_status mtl_fail_in(mtl_context *ctx, mtl_status status, const char *where)
+{
+    char inner[sizeof ctx->message];
+    memcpy(inner, ctx->message, sizeof inner);
+    int used = snprintf(ctx->message, sizeof ctx->message, "%s: ", where);
+    if (used >= 0 && (size_t)used < sizeof ctx->message)
+        strncat(ctx->message, inner, sizeof ctx->message - (size_t)used - 1);
+    return status;
+}
+
+int mtl_threads(const mtl_context *ctx)
+{
+    return ctx->threads;
+}
+
+mtl_status mtl_set_threads(mtl_context *ctx, int threads)
+{
+    if (threads < 1 || threads > 1024)
+        return mtl_fail(ctx, MTL_ERR_ARG, "threads: %d, which should be 1 to 1024", threads);
+    ctx->threads = threads;
+    return MTL_OK;
+}
+
+void mtl_set_memory_limit(mtl_context *ctx, size_t bytes)
+{
+    ctx->memory_limit = bytes;
+}
+
+mtl_memory mtl_memory_use(const mtl_context *ctx)
+{
+    return ctx->memory;
+}
+
+const char *mtl_cpu_isa(const mtl_context *ctx)
+{
+    return ctx->isa;
+}
+
+bool mtl_mul_overflows(int64_t a, int64_t b, int64_t *product)
+{
+    return __builtin_mul_overflow(a, b, product);
+}

@@ -1,0 +1,39 @@
+/* The CPU backend. Its kernels are compiled once for each instruction set (MTL_ISA: baseline, v3, v4), from the same
+   text; the best that the machine has is chosen when the context is made. */
+#ifndef MTL_CPU_CPU_H
+#define MTL_CPU_CPU_H
+
+#include "tensor/backend.h"
+
+mtl_status mtl_cpu_device_new(mtl_context *ctx, mtl_device **out);
+
+/* Each kernel file fills its part of the table: mtl_cpu_elementwise_v3(&table). */
+#define MTL_CPU_PASTE2(a, b) a##_##b
+#define MTL_CPU_PASTE(a, b)  MTL_CPU_PASTE2(a, b)
+#define MTL_CPU(name)        MTL_CPU_PASTE(mtl_cpu_##name, MTL_ISA)
+
+#define MTL_CPU_FILES(X) X(elementwise) X(reduce) X(move) X(gemm) X(conv) X(pool) X(softmax) X(norm) X(optimize)
+#define MTL_CPU_DECLARE(name)                                                                                          \
+    void mtl_cpu_##name##_baseline(mtl_backend *table);                                                                \
+    void mtl_cpu_##name##_v3(mtl_backend *table);                                                                      \
+    void mtl_cpu_##name##_v4(mtl_backend *table);
+MTL_CPU_FILES(MTL_CPU_DECLARE)
+
+/* Work is split by shape, never by the number of threads: block i of n_blocks covers [begin, end) of `total`. */
+static inline void mtl_block(int64_t total, int64_t n_blocks, int64_t i, int64_t *begin, int64_t *end)
+{
+    *begin = total * i / n_blocks;
+    *end = total * (i + 1) / n_blocks;
+}
+/* Elements below which a loop stays on one thread (a parallel region costs about 1.3 us). */
+#define MTL_CPU_GRAIN 16384
+
+/* `for` over blocks with the context's threads:
+   #pragma omp parallel for schedule(static) num_threads(MTL_CPU_THREADS(ctx, blocks)) */
+#define MTL_CPU_THREADS(ctx, blocks) ((int)((blocks) < (ctx)->threads ? ((blocks) < 1 ? 1 : (blocks)) : (ctx)->threads))
+
+/* Single-threaded single-precision product on host memory, row-major: C = alpha op(A) op(B) + beta C. In gemm.c; picks
+   OpenBLAS or a kernel of mtl's own for skinny shapes. */
+void MTL_CPU(sgemm)(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
+                    int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
+#endif

@@ -1,0 +1,66 @@
+/* Files to tensors and back. Every reader treats its bytes as hostile: sizes are checked before they are multiplied or
+   allocated, and a bad file is an error that names the file and the offset (or the line), and changes nothing.
+   Paths are used as they are given: whether a caller may read them is checked by the caller. */
+#ifndef MTL_IO_H
+#define MTL_IO_H
+
+#include "mtl/tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* PNG of any colour type and depth, interlaced or not, read as [channels, height, width] uint8 (16 bits are rounded to
+   8; palettes are expanded; a transparent colour becomes an alpha channel). channels: 1 gray, 2 gray+alpha, 3 RGB, 4
+   RGBA. */
+mtl_status mtl_png_read(mtl_context *ctx, const char *path, mtl_tensor **out);
+/* Writes [channels, height, width] uint8, channels 1 to 4. Written to a temporary name and renamed. */
+mtl_status mtl_png_write(const char *path, const mtl_tensor *image);
+
+/* IDX (the format of MNIST), plain or gzipped (found by content): uint8 stays, int8/int16/int32 become int32,
+   float32/float64 become float32. */
+mtl_status mtl_idx_read(mtl_context *ctx, const char *path, mtl_tensor **out);
+
+/* CSV (RFC 4180: quotes, doubled quotes, line ends within quotes; CRLF or LF), plain or gzipped, with a header line.
+   A column is numeric when every field is a number or `missing` (or empty); else it is text. */
+typedef struct mtl_csv mtl_csv;
+/* separator: usually ','. missing: text that stands for a missing value beside the empty field, or NULL. */
+mtl_status mtl_csv_read(mtl_context *ctx, const char *path, char separator, const char *missing, mtl_csv **out);
+void mtl_csv_free(mtl_csv *csv);
+int64_t mtl_csv_rows(const mtl_csv *csv); /* header not counted */
+int mtl_csv_columns(const mtl_csv *csv);
+const char *mtl_csv_name(const mtl_csv *csv, int column); /* columns count from 0 */
+int mtl_csv_find(const mtl_csv *csv, const char *name);   /* -1: no such column */
+bool mtl_csv_numeric(const mtl_csv *csv, int column);
+/* Numbers of a numeric column, [rows] float32; missing is NaN. MTL_ERR_FORMAT, naming line and text, on a text column.
+ */
+mtl_status mtl_csv_numbers(mtl_csv *csv, int column, mtl_tensor **out);
+/* Codes of any column, [rows] int32: index into its levels; missing is -1. Levels are sorted: by value where all are
+   numbers, else by bytes. The level texts are borrowed from the csv. */
+mtl_status mtl_csv_codes(mtl_csv *csv, int column, mtl_tensor **out);
+int64_t mtl_csv_levels(mtl_csv *csv, int column);
+const char *mtl_csv_level(mtl_csv *csv, int column, int64_t level);
+
+/* safetensors: a JSON header (tensors by name, and a metadata map of texts) and their bytes. Read: F32, I32, U8; F64
+   and I64 are converted after a range check. The file is checked whole before any tensor is made. */
+typedef struct mtl_safetensors mtl_safetensors;
+mtl_status mtl_safetensors_read(mtl_context *ctx, const char *path, mtl_safetensors **out);
+void mtl_safetensors_free(mtl_safetensors *file);
+int64_t mtl_safetensors_count(const mtl_safetensors *file);
+const char *mtl_safetensors_name(const mtl_safetensors *file, int64_t i);
+/* Retained for the caller. MTL_ERR_ARG with the nearest names when there is none. */
+mtl_status mtl_safetensors_tensor(mtl_safetensors *file, const char *name, mtl_tensor **out);
+const char *mtl_safetensors_meta(const mtl_safetensors *file, const char *key); /* NULL: none */
+
+/* Writes to a temporary name in the same folder, syncs, renames, and syncs the folder: the file at `path` is the old or
+   the new one, whole. metadata: key, value, key, value ... of `n_meta` pairs. */
+mtl_status mtl_safetensors_write(mtl_context *ctx, const char *path, int64_t n, const char *const *names,
+                                 mtl_tensor *const *tensors, int64_t n_meta, const char *const *metadata);
+
+/* Writes `bytes` the same careful way (temporary name, sync, rename): for run.json, summary.json and the like. */
+mtl_status mtl_file_write(mtl_context *ctx, const char *path, const void *data, size_t bytes);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,80 @@
+/* Tensors: contiguous, row-major, reference counted, on one device. reshape and a slice of the leading dimension share
+   storage; every other operator makes a new tensor. A rank-0 tensor holds one element. */
+#ifndef MTL_TENSOR_H
+#define MTL_TENSOR_H
+
+#include "mtl/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum { MTL_F32, MTL_I32, MTL_U8 } mtl_dtype;
+size_t mtl_dtype_size(mtl_dtype dtype);
+const char *mtl_dtype_name(mtl_dtype dtype); /* "float32", "int32", "uint8" */
+
+typedef struct mtl_tensor mtl_tensor;
+
+/* Uninitialised tensor on the CPU (device 0), or on `device`. Shapes are checked: no negative size, no overflow. */
+mtl_status mtl_tensor_new(mtl_context *ctx, mtl_dtype dtype, int rank, const int64_t *shape, mtl_tensor **out);
+mtl_status mtl_tensor_new_on(mtl_context *ctx, int device, mtl_dtype dtype, int rank, const int64_t *shape,
+                             mtl_tensor **out);
+mtl_tensor *mtl_tensor_retain(mtl_tensor *t); /* returns t */
+void mtl_tensor_release(mtl_tensor *t);       /* NULL is fine; frees the graph behind t too, without recursion */
+
+mtl_context *mtl_tensor_context(const mtl_tensor *t);
+mtl_dtype mtl_tensor_dtype(const mtl_tensor *t);
+int mtl_tensor_rank(const mtl_tensor *t);
+const int64_t *mtl_tensor_shape(const mtl_tensor *t);
+int64_t mtl_tensor_count(const mtl_tensor *t); /* elements */
+size_t mtl_tensor_bytes(const mtl_tensor *t);
+int mtl_tensor_device(const mtl_tensor *t);
+/* Host pointer to the elements, or NULL when the tensor is on another device. */
+void *mtl_tensor_data(const mtl_tensor *t);
+/* "[256, 1, 28, 28]", written to buf; returns buf. */
+const char *mtl_shape_text(int rank, const int64_t *shape, char *buf, size_t size);
+#define MTL_SHAPE_TEXT 200 /* a buffer of this size always suffices */
+
+/* Copies all elements to or from host memory of mtl_tensor_bytes(t). Writing is refused on a tensor saved by a live
+ * graph. */
+mtl_status mtl_tensor_read(const mtl_tensor *t, void *host);
+mtl_status mtl_tensor_write(mtl_tensor *t, const void *host);
+mtl_status mtl_tensor_to(mtl_tensor *t, int device, mtl_tensor **out); /* itself (retained) when it is there already */
+mtl_status mtl_tensor_fill(mtl_tensor *t, double value);               /* in place */
+mtl_status mtl_tensor_copy(mtl_tensor *dst, const mtl_tensor *src);    /* in place; same shape and dtype */
+
+/* The same storage without history: no gradient flows through it. */
+mtl_status mtl_tensor_detach(mtl_tensor *t, mtl_tensor **out);
+
+/* ---- gradients (the tape) ---- */
+
+/* Marks a float tensor as a leaf whose gradient is wanted. Refused for a tensor that an operator produced. */
+mtl_status mtl_tensor_require_grad(mtl_tensor *t, bool wanted);
+bool mtl_tensor_requires_grad(const mtl_tensor *t); /* a leaf that wants one, or the result of such a leaf */
+mtl_tensor *mtl_tensor_grad(const mtl_tensor *t);   /* borrowed; NULL where none; for a slot: a view of the arena */
+void mtl_tensor_zero_grad(mtl_tensor *t);
+
+/* Recording is on by default; returns the former setting. */
+bool mtl_set_recording(mtl_context *ctx, bool on);
+bool mtl_recording(const mtl_context *ctx);
+
+/* One root of a backward pass: adds `scale` * d(value)/d(leaf) to row `row` of the leaves' gradients.
+   `seed` is the cotangent, of value's shape; NULL: ones (value must then hold one element). */
+typedef struct {
+    mtl_tensor *value;
+    mtl_tensor *seed; /* or NULL */
+    double scale;
+    int row; /* 0 .. rows-1 */
+} mtl_root;
+
+/* One sweep that carries `rows` cotangents together (1 .. MTL_MAX_TASKS). It accumulates into the leaves:
+   with rows = 1 a leaf's gradient has the leaf's shape, with more [rows, ...shape].
+   Slots of an arena take their gradient in the arena: with rows = 1 its gradient, with more the task gradients
+   (rows of J) for slots that several tasks reach, and the gradient itself for slots that one task reaches.
+   The graph is consumed: a second sweep over it is MTL_ERR_STATE. */
+mtl_status mtl_backward(mtl_context *ctx, int n, const mtl_root *roots, int rows);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

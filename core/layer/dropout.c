@@ -1,0 +1,25 @@
+/* dropout: in training, each element is zeroed with probability p and the rest scaled by 1/(1-p). Its random stream is
+   its path, its counter the number of the training pass. */
+#include "layer/layer.h"
+
+enum { P };
+static const mtl_option options[] = {{"p", MTL_OPTION_NUMBER, true, false, 0.5, 0, 1}, {0}};
+
+static mtl_status shape(mtl_layer *l, int n, const mtl_shape *in, mtl_shape *out)
+{
+    (void)l, (void)n;
+    *out = *in;
+    return MTL_OK;
+}
+
+static mtl_status forward(mtl_layer *l, const mtl_pass *pass, int n, mtl_tensor *const *in, mtl_tensor **out)
+{
+    (void)n;
+    if (!pass->training || l->number[P] == 0) {
+        *out = mtl_tensor_retain(in[0]);
+        return MTL_OK;
+    }
+    return mtl_dropout(in[0], l->number[P], pass->seed, l->stream, pass->pass << 32, out);
+}
+
+const mtl_layer_type mtl_layer_dropout = {.name = "dropout", .options = options, .shape = shape, .forward = forward};

@@ -1,0 +1,22 @@
+/* flatten: all dimensions of a sample become one. */
+#include "layer/layer.h"
+
+static const mtl_option options[] = {{0}};
+
+static mtl_status shape(mtl_layer *l, int n, const mtl_shape *in, mtl_shape *out)
+{
+    (void)l, (void)n;
+    *out = (mtl_shape){.rank = 1, .size = {1}};
+    for (int i = 0; i < in->rank; i++)
+        out->size[0] *= in->size[i];
+    return MTL_OK;
+}
+
+static mtl_status forward(mtl_layer *l, const mtl_pass *pass, int n, mtl_tensor *const *in, mtl_tensor **out)
+{
+    (void)pass, (void)n;
+    int64_t to[2] = {mtl_tensor_shape(in[0])[0], l->out.size[0]};
+    return mtl_reshape(in[0], 2, to, out);
+}
+
+const mtl_layer_type mtl_layer_flatten = {.name = "flatten", .options = options, .shape = shape, .forward = forward};

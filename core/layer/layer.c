@@ -1,0 +1,247 @@
+/* What all layers share: options from JSON by their table, names, errors with the path, the registry. */
+#include "layer/layer.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "layer/model.h"
+
+#define MTL_LAYER(name) extern const mtl_layer_type mtl_layer_##name;
+#include "layer/layers.def"
+#undef MTL_LAYER
+
+static const mtl_layer_type *const types[] = {
+#define MTL_LAYER(name) &mtl_layer_##name,
+#include "layer/layers.def"
+#undef MTL_LAYER
+    NULL};
+
+const char *mtl_layer_type_name(int i, const mtl_option **options)
+{
+    if (i < 0 || i >= (int)(sizeof types / sizeof *types) - 1)
+        return NULL;
+    *options = types[i]->options;
+    return types[i]->name;
+}
+
+const mtl_layer_type *mtl_layer_find(const char *name)
+{
+    for (int i = 0; types[i]; i++) {
+        if (strcmp(types[i]->name, name) == 0)
+            return types[i];
+    }
+    return NULL;
+}
+
+mtl_context *mtl_layer_context(const mtl_layer *layer)
+{
+    return layer->model->ctx;
+}
+
+const char *mtl_layer_shape_text(const mtl_shape *s, char *buf)
+{
+    return mtl_shape_text(s->rank, s->size, buf, MTL_SHAPE_TEXT);
+}
+
+mtl_status mtl_layer_in(mtl_layer *layer, mtl_status status)
+{
+    char where[300];
+    if (status == MTL_OK)
+        return status;
+    snprintf(where, sizeof where, "%.200s%s(%s)", layer->path, layer->path[0] ? " " : "", layer->type->name);
+    return mtl_fail_in(mtl_layer_context(layer), status, where);
+}
+
+mtl_status mtl_layer_fail(mtl_layer *layer, mtl_status status, const char *format, ...)
+{
+    char text[600];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    mtl_fail(mtl_layer_context(layer), status, "%s", text);
+    return mtl_layer_in(layer, status);
+}
+
+static mtl_status whole(mtl_layer *layer, const mtl_option *option, const cJSON *value, int64_t *out)
+{
+    double least = option->kind == MTL_OPTION_COUNT || option->kind == MTL_OPTION_COUNTS ? 0 : 1;
+    double v = cJSON_IsNumber(value) ? value->valuedouble : NAN;
+    if (!(v >= least && v <= 9007199254740992.0 && v == floor(v)))
+        return mtl_layer_fail(layer, MTL_ERR_ARG, "%s is %.40s, which should be a whole number of at least %g",
+                              option->name, cJSON_IsNumber(value) ? "off" : "no number", least);
+    *out = (int64_t)v;
+    return MTL_OK;
+}
+
+static mtl_status read_pair(mtl_layer *layer, int i, const cJSON *value)
+{
+    const mtl_option *option = &layer->type->options[i];
+    int64_t *pair = layer->pair[i];
+    if (!cJSON_IsArray(value)) {
+        MTL_TRY(whole(layer, option, value, &pair[0]));
+        pair[1] = pair[0];
+        return MTL_OK;
+    }
+    if (cJSON_GetArraySize(value) != 2)
+        return mtl_layer_fail(layer, MTL_ERR_ARG, "%s has %d numbers, which should be one, or height and width",
+                              option->name, cJSON_GetArraySize(value));
+    MTL_TRY(whole(layer, option, cJSON_GetArrayItem(value, 0), &pair[0]));
+    return whole(layer, option, cJSON_GetArrayItem(value, 1), &pair[1]);
+}
+
+static mtl_status read_option(mtl_layer *layer, int i, const cJSON *value, int depth)
+{
+    const mtl_option *option = &layer->type->options[i];
+    int64_t n = 0;
+    layer->given[i] = true;
+    switch (option->kind) {
+    case MTL_OPTION_SIZE:
+    case MTL_OPTION_COUNT:
+    case MTL_OPTION_WIDTH:
+        MTL_TRY(whole(layer, option, value, &n));
+        layer->number[i] = (double)n;
+        return MTL_OK;
+    case MTL_OPTION_PAIR:
+    case MTL_OPTION_COUNTS:
+        return read_pair(layer, i, value);
+    case MTL_OPTION_NUMBER:
+        if (!cJSON_IsNumber(value) || !(value->valuedouble >= option->low && value->valuedouble <= option->high))
+            return mtl_layer_fail(layer, MTL_ERR_ARG, "%s should be a number from %g to %g", option->name, option->low,
+                                  option->high);
+        layer->number[i] = value->valuedouble;
+        return MTL_OK;
+    case MTL_OPTION_BOOL:
+        if (!cJSON_IsBool(value))
+            return mtl_layer_fail(layer, MTL_ERR_ARG, "%s should be true or false", option->name);
+        layer->number[i] = cJSON_IsTrue(value);
+        return MTL_OK;
+    case MTL_OPTION_LAYERS:
+        break;
+    }
+    int count = cJSON_GetArraySize(value);
+    if (!cJSON_IsArray(value) || count < 0)
+        return mtl_layer_fail(layer, MTL_ERR_ARG, "%s should be a list of layers", option->name);
+    layer->children = calloc((size_t)count + 1, sizeof *layer->children);
+    if (!layer->children)
+        return mtl_fail(mtl_layer_context(layer), MTL_ERR_MEMORY, "no host memory left");
+    const cJSON *child;
+    cJSON_ArrayForEach(child, value)
+    {
+        char path[256];
+        snprintf(path, sizeof path, "%.200s%s%d", layer->path, layer->path[0] ? "." : "", layer->n_children);
+        MTL_TRY(mtl_layer_new(layer->model, child, path, depth + 1, &layer->children[layer->n_children]));
+        layer->n_children++;
+    }
+    return MTL_OK;
+}
+
+static mtl_status read_options(mtl_layer *layer, const cJSON *json, int depth)
+{
+    const mtl_option *options = layer->type->options;
+    const cJSON *item;
+    for (int i = 0; options && options[i].name; i++) {
+        layer->number[i] = options[i].value;
+        layer->pair[i][0] = layer->pair[i][1] = isnan(options[i].value) ? -1 : (int64_t)options[i].value;
+    }
+    cJSON_ArrayForEach(item, json)
+    {
+        int i = 0;
+        if (strcmp(item->string, "type") == 0)
+            continue;
+        while (options && options[i].name && strcmp(options[i].name, item->string) != 0)
+            i++;
+        if (!options || !options[i].name)
+            return mtl_layer_fail(layer, MTL_ERR_ARG, "it has no option '%.100s'", item->string);
+        if (!cJSON_IsNull(item))
+            MTL_TRY(read_option(layer, i, item, depth));
+    }
+    for (int i = 0; options && options[i].name; i++) {
+        if (options[i].required && !layer->given[i])
+            return mtl_layer_fail(layer, MTL_ERR_ARG, "%s is missing", options[i].name);
+    }
+    return MTL_OK;
+}
+
+mtl_status mtl_layer_new(mtl_model *model, const cJSON *json, const char *path, int depth, mtl_layer **out)
+{
+    mtl_context *ctx = model->ctx;
+    const cJSON *type = cJSON_GetObjectItemCaseSensitive(json, "type");
+    if (!cJSON_IsString(type))
+        return mtl_fail(ctx, MTL_ERR_ARG, "%s: a layer should be an object with a \"type\"", path);
+    const mtl_layer_type *found = mtl_layer_find(type->valuestring);
+    if (!found)
+        return mtl_fail(ctx, MTL_ERR_ARG, "%s: there is no layer '%.100s'", path, type->valuestring);
+    if (depth > MTL_LAYER_DEPTH)
+        return mtl_fail(ctx, MTL_ERR_ARG, "%s: layers are nested deeper than %d", path, MTL_LAYER_DEPTH);
+    mtl_layer *layer = calloc(1, sizeof *layer);
+    if (!layer || !(layer->path = strdup(path))) {
+        free(layer);
+        return mtl_fail(ctx, MTL_ERR_MEMORY, "no host memory left");
+    }
+    layer->model = model;
+    layer->type = found;
+    layer->stream = mtl_stream(path);
+    mtl_status status = read_options(layer, json, depth);
+    if (status == MTL_OK)
+        *out = layer;
+    else
+        mtl_layer_free(layer);
+    return status;
+}
+
+void mtl_layer_free(mtl_layer *layer)
+{
+    if (!layer)
+        return;
+    for (int i = 0; i < layer->n_children; i++)
+        mtl_layer_free(layer->children[i]);
+    free(layer->children);
+    free(layer->path);
+    free(layer);
+}
+
+mtl_status mtl_layer_slot(mtl_layer *layer, const char *name, int rank, const int64_t *shape, double low, double high)
+{
+    mtl_slot_request *r;
+    char full[320];
+    snprintf(full, sizeof full, "%.240s%s%s", layer->path, layer->path[0] ? "." : "", name);
+    MTL_TRY(mtl_model_request(layer->model, full, layer->tasks, &r, &layer->slot_request[layer->n_slots]));
+    layer->n_slots++;
+    r->rank = rank;
+    memcpy(r->shape, shape, (size_t)rank * sizeof *shape);
+    r->low = low;
+    r->high = high;
+    return MTL_OK;
+}
+
+mtl_status mtl_layer_state(mtl_layer *layer, const char *name, int64_t size, double value)
+{
+    char full[320];
+    snprintf(full, sizeof full, "%.240s%s%s", layer->path, layer->path[0] ? "." : "", name);
+    MTL_TRY(mtl_model_add_state(layer->model, full, size, value, &layer->states[layer->n_states]));
+    layer->n_states++;
+    return MTL_OK;
+}
+
+mtl_status mtl_layer_shape(mtl_layer *layer, int n, const mtl_shape *in, mtl_shape *out)
+{
+    int least = layer->type->min_inputs ? layer->type->min_inputs : 1;
+    int most = layer->type->max_inputs ? layer->type->max_inputs : 1;
+    if (n < least || n > most)
+        return mtl_layer_fail(layer, MTL_ERR_SHAPE, "it has %d inputs, which should be %d%s", n, least,
+                              most > least ? " or more" : "");
+    MTL_TRY(layer->type->shape(layer, n, in, out));
+    layer->out = *out;
+    return layer->n_children || !strcmp(layer->type->name, "sequential") ? MTL_OK
+                                                                         : mtl_model_add_layer(layer->model, layer);
+}
+
+mtl_status mtl_layer_forward(mtl_layer *layer, const mtl_pass *pass, int n, mtl_tensor *const *in, mtl_tensor **out)
+{
+    mtl_status status = layer->type->forward(layer, pass, n, in, out);
+    return layer->n_children ? status : mtl_layer_in(layer, status);
+}

@@ -1,0 +1,63 @@
+/* max_pool2d, avg_pool2d: the largest, or the mean, of each window of [C, H, W] samples; stride: the kernel's by
+ * default. */
+#include <inttypes.h>
+#include <math.h>
+
+#include "layer/window.h"
+
+enum { KERNEL, STRIDE, PADDING };
+static const mtl_option options[] = {{"kernel_size", MTL_OPTION_PAIR, true, true, 0, 0, 0},
+                                     {"stride", MTL_OPTION_PAIR, false, false, NAN, 0, 0}, /* kernel_size */
+                                     {"padding", MTL_OPTION_COUNTS, false, false, 0, 0, 0},
+                                     {0}};
+
+mtl_window mtl_layer_window(const mtl_layer *l, int kernel, int stride, int padding)
+{
+    const int64_t *k = l->pair[kernel], *s = l->pair[stride][0] < 0 ? k : l->pair[stride], *p = l->pair[padding];
+    return (mtl_window){k[0], k[1], s[0], s[1], p[0], p[1]};
+}
+
+mtl_status mtl_layer_window_shape(mtl_layer *l, const mtl_window *w, const mtl_shape *in, mtl_shape *out)
+{
+    char text[MTL_SHAPE_TEXT];
+    if (in->rank != 3)
+        return mtl_layer_fail(l, MTL_ERR_SHAPE, "a sample has shape %s, which should be [channels, height, width]",
+                              mtl_layer_shape_text(in, text));
+    int64_t high = in->size[1] + 2 * w->pad_h, wide = in->size[2] + 2 * w->pad_w;
+    if (w->kernel_h > high || w->kernel_w > wide)
+        return mtl_layer_fail(l, MTL_ERR_SHAPE,
+                              "a window of %" PRId64 " x %" PRId64 " does not fit a sample of shape %s", w->kernel_h,
+                              w->kernel_w, mtl_layer_shape_text(in, text));
+    *out = *in;
+    out->size[1] = (high - w->kernel_h) / w->stride_h + 1;
+    out->size[2] = (wide - w->kernel_w) / w->stride_w + 1;
+    return MTL_OK;
+}
+
+static mtl_status shape(mtl_layer *l, int n, const mtl_shape *in, mtl_shape *out)
+{
+    mtl_window w = mtl_layer_window(l, KERNEL, STRIDE, PADDING);
+    (void)n;
+    if (2 * w.pad_h > w.kernel_h || 2 * w.pad_w > w.kernel_w)
+        return mtl_layer_fail(l, MTL_ERR_ARG, "padding should be at most half of kernel_size");
+    return mtl_layer_window_shape(l, &w, in, out);
+}
+
+static mtl_status max_forward(mtl_layer *l, const mtl_pass *pass, int n, mtl_tensor *const *in, mtl_tensor **out)
+{
+    mtl_window w = mtl_layer_window(l, KERNEL, STRIDE, PADDING);
+    (void)pass, (void)n;
+    return mtl_max_pool2d(in[0], &w, out);
+}
+
+static mtl_status avg_forward(mtl_layer *l, const mtl_pass *pass, int n, mtl_tensor *const *in, mtl_tensor **out)
+{
+    mtl_window w = mtl_layer_window(l, KERNEL, STRIDE, PADDING);
+    (void)pass, (void)n;
+    return mtl_avg_pool2d(in[0], &w, out);
+}
+
+const mtl_layer_type mtl_layer_max_pool2d = {
+    .name = "max_pool2d", .options = options, .shape = shape, .forward = max_forward};
+const mtl_layer_type mtl_layer_avg_pool2d = {
+    .name = "avg_pool2d", .options = options, .shape = shape, .forward = avg_forward};
