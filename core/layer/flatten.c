@@ -5,10 +5,14 @@ static const mtl_option options[] = {{0}};
 
 static mtl_status shape(mtl_layer *l, int n, const mtl_shape *in, mtl_shape *out)
 {
-    (void)l, (void)n;
+    char text[MTL_SHAPE_TEXT];
+    (void)n;
     *out = (mtl_shape){.rank = 1, .size = {1}};
-    for (int i = 0; i < in->rank; i++)
-        out->size[0] *= in->size[i];
+    for (int i = 0; i < in->rank; i++) {
+        if (mtl_mul_overflows(out->size[0], in->size[i], &out->size[0]))
+            return mtl_layer_fail(l, MTL_ERR_SHAPE, "a sample of shape %s is larger than any memory",
+                                  mtl_layer_shape_text(in, text));
+    }
     return MTL_OK;
 }
 
