@@ -2,6 +2,7 @@
 #include "arena/arena.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,6 +73,23 @@ static mtl_status bind_slot(mtl_arena *a, int i, const mtl_slot_request *r, uint
     return mtl_random_uniform(slot->param, seed, mtl_stream(r->name), 0, r->low, r->high);
 }
 
+/* The flat buffers. Where they do not fit, the largest parameter is the one to look at. */
+static mtl_status buffers(mtl_arena *a, int device)
+{
+    const mtl_slot *largest = a->slots;
+    char where[400];
+    mtl_status status = mtl_tensor_new_on(a->ctx, device, MTL_F32, 1, &a->count, &a->params);
+    if (status == MTL_OK)
+        status = mtl_tensor_new_on(a->ctx, device, MTL_F32, 1, &a->count, &a->grads);
+    if (status == MTL_OK || a->n_slots == 0)
+        return status;
+    for (int i = 1; i < a->n_slots; i++)
+        largest = a->slots[i].count > largest->count ? &a->slots[i] : largest;
+    snprintf(where, sizeof where, "the model's parameters ('%.200s' alone has %" PRId64 ")", largest->name,
+             largest->count);
+    return mtl_fail_in(a->ctx, status, where);
+}
+
 mtl_status mtl_arena_new(mtl_context *ctx, int device, int n_tasks, uint64_t seed, int n, mtl_slot_request *requests,
                          mtl_arena **out)
 {
@@ -94,8 +112,7 @@ mtl_status mtl_arena_new(mtl_context *ctx, int device, int n_tasks, uint64_t see
         a->n_slots = i + 1;
         MTL_TRY_GOTO(add_slot(a, i, &requests[order[i]]));
     }
-    MTL_TRY_GOTO(mtl_tensor_new_on(ctx, device, MTL_F32, 1, &a->count, &a->params));
-    MTL_TRY_GOTO(mtl_tensor_new_on(ctx, device, MTL_F32, 1, &a->count, &a->grads));
+    MTL_TRY_GOTO(buffers(a, device));
     MTL_TRY_GOTO(mtl_tensor_fill(a->params, 0.0)); /* the padding stays 0 for ever */
     MTL_TRY_GOTO(mtl_tensor_fill(a->grads, 0.0));
     for (int i = 0; i < n; i++)

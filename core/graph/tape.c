@@ -69,10 +69,11 @@ mtl_status mtl_record(const mtl_op *op, int n, mtl_tensor *const *inputs, int n_
     if (!op->backward)
         return mtl_fail(ctx, MTL_ERR_UNSUPPORTED,
                         "%s: it has no gradient, and an input requires one; use detach() or mtl.no_grad", op->name);
-    mtl_node *node = calloc(1, sizeof *node);
+    mtl_node *node = calloc(1, sizeof *node + (size_t)n * sizeof *node->edges);
     if (!node)
         return mtl_fail(ctx, MTL_ERR_MEMORY, "no host memory left");
     *node = (mtl_node){.refs = 1, .id = ctx->next_node++, .op = op, .ctx = ctx, .n_inputs = n, .rank = y->rank};
+    node->edges = (mtl_edge *)(node + 1);
     node->device = mtl_tensor_device(y);
     memcpy(node->shape, y->shape, sizeof y->shape);
     for (int i = 0; i < n; i++) {

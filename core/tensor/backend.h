@@ -86,7 +86,7 @@ struct mtl_node {
     mtl_context *ctx;
     int device;
     int n_inputs, n_saved;
-    mtl_edge edges[MTL_MAX_INPUTS];
+    mtl_edge *edges; /* n_inputs of them, right behind the node */
     bool needs[MTL_MAX_INPUTS];
     mtl_tensor *saved[MTL_MAX_SAVED]; /* owned aliases without history (NULL allowed) */
     uint64_t saved_version[MTL_MAX_SAVED];
@@ -144,7 +144,14 @@ typedef enum {
     MTL_BINARY_COUNT
 } mtl_binary_kind;
 
-typedef enum { MTL_REDUCE_SUM, MTL_REDUCE_MAX, MTL_REDUCE_MIN, MTL_REDUCE_ARGMAX, MTL_REDUCE_ARGMIN } mtl_reduce_kind;
+typedef enum {
+    MTL_REDUCE_SUM,
+    MTL_REDUCE_MEAN,
+    MTL_REDUCE_MAX,
+    MTL_REDUCE_MIN,
+    MTL_REDUCE_ARGMAX,
+    MTL_REDUCE_ARGMIN
+} mtl_reduce_kind;
 
 /* Shapes of a broadcast operator after merging of dimensions: strides in elements, 0 where an input repeats. */
 typedef struct {
@@ -194,6 +201,9 @@ typedef struct mtl_backend {
     mtl_status (*unary_grad)(int kind, double a, double b, const mtl_tensor *x, const mtl_tensor *y,
                              const mtl_tensor *dy, mtl_tensor *dx);
     mtl_status (*binary)(int kind, const mtl_broadcast *shape, const mtl_tensor *a, const mtl_tensor *b, mtl_tensor *y);
+    /* dx = dy * d/da (which = 0) or d/db (1); dy and dx lie as `shape` does, a and b at its strides [0] and [1] */
+    mtl_status (*binary_grad)(int kind, int which, const mtl_broadcast *shape, const mtl_tensor *a, const mtl_tensor *b,
+                              const mtl_tensor *dy, mtl_tensor *dx);
     /* y = cond != 0 ? a : b, all broadcast; cond float32, strides [0] cond, [1] a, [2] b */
     mtl_status (*where)(const mtl_broadcast *shape, const mtl_tensor *cond, const mtl_tensor *a, const mtl_tensor *b,
                         mtl_tensor *y);
@@ -206,8 +216,8 @@ typedef struct mtl_backend {
     mtl_status (*sort)(bool descending, int64_t outer, int64_t n, int64_t inner, const mtl_tensor *x, mtl_tensor *values,
                        mtl_tensor *indices);
 
-    /* data movement, elements of 1 or 4 bytes: y[i] = x at strides of `shape` [0] */
-    mtl_status (*gather_strided)(const mtl_broadcast *shape, const mtl_tensor *x, mtl_tensor *y);
+    /* data movement, elements of 1 or 4 bytes: y at strides [1] of `shape` = x at strides [0] */
+    mtl_status (*copy_strided)(const mtl_broadcast *shape, const mtl_tensor *x, mtl_tensor *y);
     /* y [outer, n_index, inner] = x [outer, n, inner] at index[n_index]; float32, int32 or uint8 */
     mtl_status (*take)(int64_t outer, int64_t n, int64_t n_index, int64_t inner, const mtl_tensor *x,
                        const mtl_tensor *index, mtl_tensor *y);
@@ -238,20 +248,29 @@ typedef struct mtl_backend {
     mtl_status (*softmax_grad)(bool log, int64_t rows, int64_t outer, int64_t n, int64_t inner, const mtl_tensor *y,
                                const mtl_tensor *dy, mtl_tensor *dx);
     /* cross-entropy over [outer, classes, inner] with int32 targets [outer, inner]; target -1 or `ignore` is left out.
-       Writes log-probabilities' softmax to p, and loss[0] = sum(w L)/sum(w) (0 when nothing remains), loss[1] = sum(w).
-       class_weight [classes] or NULL; smoothing as in PyTorch. *bad receives a target out of range, or -1. */
+       Writes the softmax of x to p (NULL: not wanted), and loss[0] = sum(w L)/sum(w) (0 when nothing remains),
+       loss[1] = sum(w). class_weight [classes] or NULL; smoothing as in PyTorch. *bad receives the place of the first
+       target out of range, or -1. */
     mtl_status (*cross_entropy)(int64_t outer, int64_t classes, int64_t inner, int32_t ignore, double smoothing,
                                 const mtl_tensor *x, const mtl_tensor *target, const mtl_tensor *class_weight,
                                 mtl_tensor *p, mtl_tensor *loss, int64_t *bad);
-    /* dx[r] = dy[r] * dloss/dx; dy [rows] */
+    /* dx[r] = dy[r] * dloss/dx; dy [rows], p and loss as written above */
     mtl_status (*cross_entropy_grad)(int64_t rows, int64_t outer, int64_t classes, int64_t inner, int32_t ignore,
                                      double smoothing, const mtl_tensor *p, const mtl_tensor *target,
                                      const mtl_tensor *class_weight, const mtl_tensor *loss, const mtl_tensor *dy,
                                      mtl_tensor *dx);
 
-    /* batch norm over [B, C, inner]: mean and inv (1/std) [C] of this batch, double sums; y = (x-mean)*inv*w + b */
-    mtl_status (*norm_stats)(int64_t batch, int64_t channels, int64_t inner, double eps, const mtl_tensor *x,
-                             mtl_tensor *mean, mtl_tensor *inv, mtl_tensor *var);
+    /* element-wise max(x,0) - x t + log(1 + exp(-|x|)) with pos_weight p; dy and dx have `rows` times the elements */
+    mtl_status (*bce_logits)(double pos_weight, const mtl_tensor *x, const mtl_tensor *target, mtl_tensor *y);
+    mtl_status (*bce_logits_grad)(double pos_weight, int64_t rows, const mtl_tensor *x, const mtl_tensor *target,
+                                  const mtl_tensor *dy, mtl_tensor *dx);
+
+    /* batch norm over [B, C, inner]. mean and inv (1/std) [C]. training: of this batch, double sums, and the running
+       statistics (both NULL: none) move by `momentum`, with the unbiased variance. Else: the running ones. */
+    mtl_status (*norm_stats)(bool training, int64_t batch, int64_t channels, int64_t inner, double momentum, double eps,
+                             const mtl_tensor *x, mtl_tensor *running_mean, mtl_tensor *running_var, mtl_tensor *mean,
+                             mtl_tensor *inv);
+    /* y = (x-mean)*inv*w + b; w and b NULL: 1 and 0 */
     mtl_status (*norm_apply)(int64_t batch, int64_t channels, int64_t inner, const mtl_tensor *x, const mtl_tensor *mean,
                              const mtl_tensor *inv, const mtl_tensor *w, const mtl_tensor *b, mtl_tensor *y);
     /* training: the statistics depend on x too; else they are constants. Any of dx, dw, db may be NULL. */

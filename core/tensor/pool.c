@@ -4,7 +4,8 @@
 
 #include <stdlib.h>
 
-enum { STEPS = 8, BINS = 64 * STEPS, SMALLEST = 64 };
+/* REACH: a block may be up to 64 times what is asked for, so that the last, smaller batch of an epoch finds room too. */
+enum { STEPS = 8, BINS = 64 * STEPS, SMALLEST = 64, REACH = 6 * STEPS };
 
 typedef struct block {
     struct block *next;
@@ -96,6 +97,8 @@ mtl_status mtl_pool_take(mtl_device *device, size_t bytes, void **data, size_t *
         if (!full)
             continue;
         int found = word * 64 + __builtin_ctzll(full);
+        if (found > bin + REACH)
+            break;
         *size = size_of_bin(found);
         *data = take(pool, found);
         ctx->memory.cached -= *size;

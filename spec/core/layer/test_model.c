@@ -240,7 +240,7 @@ static void mistakes_are_placed(void)
         {"{\"type\":\"residual\",\"children\":[{\"type\":\"flatten\"}]}", "its layers make [32] of [2, 4, 4]"},
         {"{\"type\":\"sequential\",\"children\":[{\"type\":\"flatten\"},{\"type\":\"linear\",\"out_features\":"
          "1000000000000000}]}",
-         "larger than any memory"},
+         "'1.weight' alone has 32000000000000000"},
         {"{\"type\":\"graph\",\"nodes\":[{\"name\":\"a\",\"inputs\":[\"b\"],\"module\":{\"type\":\"relu\"}}],"
          "\"outputs\":[{\"name\":\"x\",\"node\":\"a\"}]}",
          "'b' is no input"},

@@ -1,0 +1,258 @@
+/* Files to tensors and back. Paths are used as given: mtl.path checks what a recipe may name, before it comes here. */
+#include <string.h>
+
+#include "lmtl.h"
+
+#define CSV         "mtl.csv"
+#define SAFETENSORS "mtl.safetensors"
+
+static int l_png_read(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    mtl_tensor **box = lmtl_new_tensor(L);
+    return lmtl_result(L, mtl_png_read(lmtl_context(), path, box));
+}
+
+static int l_png_write(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    lmtl_check(L, mtl_png_write(path, lmtl_tensor(L, 2)));
+    return 0;
+}
+
+static int l_idx_read(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    mtl_tensor **box = lmtl_new_tensor(L);
+    return lmtl_result(L, mtl_idx_read(lmtl_context(), path, box));
+}
+
+/* ---- CSV ---- */
+
+static mtl_csv *csv_at(lua_State *L, int arg)
+{
+    mtl_csv **box = luaL_checkudata(L, arg, CSV);
+    luaL_argcheck(L, *box, arg, "this table was closed");
+    return *box;
+}
+
+static int csv_gc(lua_State *L)
+{
+    mtl_csv **box = luaL_checkudata(L, 1, CSV);
+    mtl_csv_free(*box);
+    *box = NULL;
+    return 0;
+}
+
+/* core.csv_read(path [, { separator = ",", missing = nil }]) */
+static int l_csv_read(lua_State *L)
+{
+    static const char *const keys[] = {"separator", "missing", NULL};
+    const char *path = luaL_checkstring(L, 1), *separator = ",", *missing = NULL;
+    lua_settop(L, 2);
+    if (lua_isnil(L, 2)) {
+        lua_newtable(L);
+        lua_replace(L, 2);
+    }
+    lmtl_check_keys(L, "csv", 2, keys);
+    lua_getfield(L, 2, "separator");
+    separator = luaL_optstring(L, 3, ",");
+    lua_getfield(L, 2, "missing");
+    missing = luaL_optstring(L, 4, NULL);
+    if (strlen(separator) != 1)
+        return luaL_error(L, "csv: separator '%s', which should be one character", separator);
+    mtl_csv **box = lua_newuserdatauv(L, sizeof *box, 0);
+    *box = NULL;
+    luaL_setmetatable(L, CSV);
+    lmtl_check(L, mtl_csv_read(lmtl_context(), path, separator[0], missing, box));
+    return 1;
+}
+
+static int column(lua_State *L, mtl_csv *csv)
+{
+    const char *name = luaL_checkstring(L, 2);
+    int i = mtl_csv_find(csv, name);
+    if (i >= 0)
+        return i;
+    lua_settop(L, 2);
+    lua_pushfstring(L, "csv: no column '%s'; there are", name);
+    for (i = 0; i < mtl_csv_columns(csv) && i < 50; i++) {
+        lua_pushfstring(L, "%s%s '%s'", lua_tostring(L, 3), i ? "," : "", mtl_csv_name(csv, i));
+        lua_replace(L, 3);
+    }
+    return luaL_error(L, "%s%s", lua_tostring(L, 3), i < mtl_csv_columns(csv) ? ", ..." : "");
+}
+
+static int csv_rows(lua_State *L)
+{
+    lua_pushinteger(L, mtl_csv_rows(csv_at(L, 1)));
+    return 1;
+}
+
+static int csv_names(lua_State *L)
+{
+    mtl_csv *csv = csv_at(L, 1);
+    lua_newtable(L);
+    for (int i = 0; i < mtl_csv_columns(csv); i++) {
+        lua_pushstring(L, mtl_csv_name(csv, i));
+        lua_rawseti(L, -2, i + 1);
+    }
+    return 1;
+}
+
+static int csv_numeric(lua_State *L)
+{
+    mtl_csv *csv = csv_at(L, 1);
+    lua_pushboolean(L, mtl_csv_numeric(csv, column(L, csv)));
+    return 1;
+}
+
+static int csv_numbers(lua_State *L)
+{
+    mtl_csv *csv = csv_at(L, 1);
+    int i = column(L, csv);
+    mtl_tensor **box = lmtl_new_tensor(L);
+    return lmtl_result(L, mtl_csv_numbers(csv, i, box));
+}
+
+/* csv:codes(name) -> int32 tensor, levels */
+static int csv_codes(lua_State *L)
+{
+    mtl_csv *csv = csv_at(L, 1);
+    int i = column(L, csv);
+    mtl_tensor **box = lmtl_new_tensor(L);
+    lmtl_result(L, mtl_csv_codes(csv, i, box));
+    lua_newtable(L);
+    for (int64_t level = 0; level < mtl_csv_levels(csv, i); level++) {
+        lua_pushstring(L, mtl_csv_level(csv, i, level));
+        lua_rawseti(L, -2, level + 1);
+    }
+    return 2;
+}
+
+/* ---- safetensors ---- */
+
+static mtl_safetensors *file_at(lua_State *L, int arg)
+{
+    mtl_safetensors **box = luaL_checkudata(L, arg, SAFETENSORS);
+    luaL_argcheck(L, *box, arg, "this file was closed");
+    return *box;
+}
+
+static int file_gc(lua_State *L)
+{
+    mtl_safetensors **box = luaL_checkudata(L, 1, SAFETENSORS);
+    mtl_safetensors_free(*box);
+    *box = NULL;
+    return 0;
+}
+
+static int l_safetensors_read(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    mtl_safetensors **box = lua_newuserdatauv(L, sizeof *box, 0);
+    *box = NULL;
+    luaL_setmetatable(L, SAFETENSORS);
+    lmtl_check(L, mtl_safetensors_read(lmtl_context(), path, box));
+    return 1;
+}
+
+static int file_names(lua_State *L)
+{
+    mtl_safetensors *file = file_at(L, 1);
+    lua_newtable(L);
+    for (int64_t i = 0; i < mtl_safetensors_count(file); i++) {
+        lua_pushstring(L, mtl_safetensors_name(file, i));
+        lua_rawseti(L, -2, i + 1);
+    }
+    return 1;
+}
+
+static int file_tensor(lua_State *L)
+{
+    const char *name = luaL_checkstring(L, 2);
+    mtl_tensor **box = lmtl_new_tensor(L);
+    return lmtl_result(L, mtl_safetensors_tensor(file_at(L, 1), name, box));
+}
+
+static int file_meta(lua_State *L)
+{
+    lua_pushstring(L, mtl_safetensors_meta(file_at(L, 1), luaL_checkstring(L, 2)));
+    return 1;
+}
+
+/* The text at place `i` of the pair on top of the stack, which stays; anchored in the table at 4. */
+static const char *text_of_pair(lua_State *L, int i, const char *what)
+{
+    if (!lua_istable(L, -1) || lua_rawgeti(L, -1, i) != LUA_TSTRING)
+        luaL_error(L, "safetensors_write: %s", what);
+    const char *text = lua_tostring(L, -1);
+    lua_rawseti(L, 4, (lua_Integer)lua_rawlen(L, 4) + 1);
+    return text;
+}
+
+/* core.safetensors_write(path, { { name, tensor }, ... } [, { { key, text }, ... }]) */
+static int l_safetensors_write(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 3);
+    if (lua_isnil(L, 3)) {
+        lua_newtable(L);
+        lua_replace(L, 3);
+    }
+    luaL_checktype(L, 3, LUA_TTABLE);
+    lua_newtable(L);
+    lua_Unsigned n = lua_rawlen(L, 2), n_meta = lua_rawlen(L, 3);
+    const char **names = lua_newuserdatauv(L, (n + 1) * sizeof *names, 0);
+    const char **metadata = lua_newuserdatauv(L, (2 * n_meta + 1) * sizeof *metadata, 0);
+    lmtl_list *list = lmtl_new_list(L, (int64_t)n);
+    for (lua_Unsigned i = 0; i < n; i++) {
+        lua_rawgeti(L, 2, (lua_Integer)i + 1);
+        names[i] = text_of_pair(L, 1, "tensors should be pairs { name, tensor }");
+        lua_rawgeti(L, -1, 2);
+        lmtl_list_set(L, list, (int64_t)i, "safetensors_write: tensor");
+        lua_pop(L, 1);
+    }
+    for (lua_Unsigned i = 0; i < n_meta; i++) {
+        lua_rawgeti(L, 3, (lua_Integer)i + 1);
+        metadata[2 * i] = text_of_pair(L, 1, "metadata should be pairs { key, text }");
+        metadata[2 * i + 1] = text_of_pair(L, 2, "metadata should be pairs { key, text }");
+        lua_pop(L, 1);
+    }
+    mtl_status status =
+        mtl_safetensors_write(lmtl_context(), path, (int64_t)n, names, list->tensor, (int64_t)n_meta, metadata);
+    lmtl_list_clear(list);
+    lmtl_check(L, status);
+    return 0;
+}
+
+/* core.file_write(path, text): whole or not at all */
+static int l_file_write(lua_State *L)
+{
+    size_t size;
+    const char *path = luaL_checkstring(L, 1), *text = luaL_checklstring(L, 2, &size);
+    lmtl_check(L, mtl_file_write(lmtl_context(), path, text, size));
+    return 0;
+}
+
+void lmtl_open_io(lua_State *L)
+{
+    static const luaL_Reg csv_meta[] = {{"__gc", csv_gc}, {NULL, NULL}};
+    static const luaL_Reg csv_methods[] = {{"rows", csv_rows},       {"names", csv_names}, {"numeric", csv_numeric},
+                                           {"numbers", csv_numbers}, {"codes", csv_codes}, {NULL, NULL}};
+    static const luaL_Reg meta[] = {{"__gc", file_gc}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {
+        {"names", file_names}, {"tensor", file_tensor}, {"meta", file_meta}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"png_read", l_png_read},
+                                         {"png_write", l_png_write},
+                                         {"idx_read", l_idx_read},
+                                         {"csv_read", l_csv_read},
+                                         {"safetensors_read", l_safetensors_read},
+                                         {"safetensors_write", l_safetensors_write},
+                                         {"file_write", l_file_write},
+                                         {NULL, NULL}};
+    lmtl_type(L, CSV, csv_meta, csv_methods);
+    lmtl_type(L, SAFETENSORS, meta, methods);
+    luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,68 @@
+/* The program mtl: a Lua state with mtl.core and the embedded mtl modules, and the command line, which is Lua
+ * (mtl.cli). */
+#include <stdio.h>
+#include <string.h>
+
+#include <lualib.h>
+
+#include "embedded.h"
+#include "lmtl.h"
+
+/* The loader of an embedded module: which one is the upvalue. require hands the name on. */
+static int load_embedded(lua_State *L)
+{
+    const lmtl_embedded *module = &lmtl_embedded_modules[lua_tointeger(L, lua_upvalueindex(1))];
+    if (luaL_loadbufferx(L, module->text, module->size, module->chunk, "t") != LUA_OK)
+        return lua_error(L);
+    lua_pushstring(L, module->name);
+    lua_pushstring(L, module->chunk);
+    lua_call(L, 2, 1);
+    return 1;
+}
+
+static int run(lua_State *L)
+{
+    int argc = (int)lua_tointeger(L, 1);
+    char **argv = lua_touserdata(L, 2);
+    luaL_openlibs(L);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+    lua_pushcfunction(L, luaopen_mtl_core);
+    lua_setfield(L, -2, "mtl.core");
+    for (int i = 0; lmtl_embedded_modules[i].name; i++) {
+        lua_pushinteger(L, i);
+        lua_pushcclosure(L, load_embedded, 1);
+        lua_setfield(L, -2, lmtl_embedded_modules[i].name);
+    }
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "mtl.cli");
+    lua_call(L, 1, 1);
+    lua_getfield(L, -1, "main");
+    lua_createtable(L, argc, 1);
+    for (int i = 0; i < argc; i++) {
+        lua_pushstring(L, argv[i]);
+        lua_rawseti(L, -2, i);
+    }
+    lua_call(L, 1, 1);
+    return 1;
+}
+
+int main(int argc, char **argv)
+{
+    lua_State *L = lmtl_new_state();
+    if (!L) {
+        fputs("mtl: not enough memory\n", stderr);
+        return 2;
+    }
+    lua_pushcfunction(L, run);
+    lua_pushinteger(L, argc);
+    lua_pushlightuserdata(L, argv);
+    int status = lua_pcall(L, 2, 1, 0);
+    int result = (int)lua_tointeger(L, -1);
+    if (status != LUA_OK) {
+        const char *message = luaL_tolstring(L, -1, NULL);
+        fprintf(stderr, "mtl: %s\n", message);
+        result = status == LUA_ERRMEM ? 2 : 1;
+    }
+    lua_close(L);
+    return result;
+}

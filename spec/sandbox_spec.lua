@@ -1,0 +1,151 @@
+local core = require "mtl.core"
+
+local function write(p, text)
+  local file = assert(io.open(p, "w"))
+  file:write(text)
+  file:close()
+end
+
+describe("sandbox", function()
+  local root, sandbox, searchers
+  local fake_mtl = { nn = { linear = function() return "linear" end }, tensor = core.tensor, core = core, secret = 1 }
+  local names = { "mtl", "mtl.path", "mtl.sandbox" }
+  local kept
+
+  before_each(function()
+    kept = {}
+    for _, name in ipairs(names) do
+      kept[name], package.loaded[name] = package.loaded[name], nil
+    end
+    sandbox = require "mtl.sandbox"
+    package.loaded["mtl"] = fake_mtl
+    searchers = { table.unpack(package.searchers) }
+    root = core.realpath(os.getenv "TMPDIR" or "/tmp") .. "/mtl-sandbox-spec-" .. core.getpid()
+    core.mkdir(root .. "/lib")
+  end)
+
+  after_each(function()
+    for _, name in ipairs(names) do
+      package.loaded[name] = kept[name]
+    end
+    for i in pairs(package.searchers) do
+      package.searchers[i] = searchers[i]
+    end
+    debug.getmetatable("").__metatable = nil
+    os.execute("rm -r " .. root)
+  end)
+
+  local function run(text, options)
+    write(root .. "/recipe.lua", text)
+    local chunk, box = sandbox.load(root .. "/recipe.lua", options)
+    return chunk(), box
+  end
+
+  local function refused(text)
+    local ok, e = pcall(run, text)
+    assert.is_false(ok, text)
+    return tostring(e)
+  end
+
+  it("runs what a recipe needs", function()
+    local r = run [[
+      local t = {}
+      for k, v in pairs { a = 1 } do t[k] = v end
+      table.insert(t, string.format("%d", math.floor(2.5)))
+      t.s = ("x"):rep(3) .. #utf8.char(233)
+      t.c = coroutine.wrap(function() coroutine.yield(4) end)()
+      t.time = os.time() > 0 and os.clock() >= 0 and os.date("%Y") ~= nil
+      t.l = load("return a + 1", "=x", "t", { a = 2 })()
+      t.g = load("return unknown_global")() == nil and _G.os == os
+      t.p = select(2, pcall(error, "e"))
+      return t]]
+    assert.same({ a = 1, "2", s = "xxx2", c = 4, time = true, l = 3, g = true, p = "e" }, r)
+  end)
+
+  it("names the call that a recipe may not make, and how to allow it", function()
+    for _, call in ipairs { "io.open", "io.popen", "io.lines", "os.execute", "os.getenv", "os.remove", "os.exit",
+      "debug.getinfo", "debug.sethook", "package.loadlib", "dofile", "loadfile", "string.dump" } do
+      local e = refused(("local x = %s('x')"):format(call))
+      assert.matches(call .. ":", e, 1, true)
+      assert.matches("--trust", e, 1, true)
+      assert.matches("recipe.lua:1:", e, 1, true)
+    end
+  end)
+
+  it("loads text only, into its own environment", function()
+    local bytecode = string.format("%q", string.dump(function() return 1 end)):gsub("\r", "\\r")
+    assert.is_nil(run(("return (load(%s))"):format(bytecode)))
+    assert.matches("bytecode", refused "local x = load('return 1', 'x', 'b')")
+    assert.is_false(run "return load('return io.open')() == nil")
+    assert.is_nil(run "y = 1; return load('return y', 'x', 't', nil) and nil")
+    assert.is_nil(rawget(_G, "y"))
+  end)
+
+  it("keeps mtl's own tables and metatables out of reach", function()
+    local format, insert = string.format, table.insert
+    run [[string.format = nil; table.insert = nil; math.pi = 3; local mtl = require "mtl"; mtl.nn.linear = nil]]
+    assert.equal(format, string.format)
+    assert.equal(insert, table.insert)
+    assert.is_true(math.pi > 3)
+    assert.is_function(fake_mtl.nn.linear)
+    assert.is_false(run "return getmetatable('')")
+    assert.is_false(run "return getmetatable(require 'mtl')")
+    assert.matches("mtl's", refused "setmetatable(require('mtl').nn, {})")
+    assert.matches("__gc", refused "setmetatable({}, { __gc = print })")
+    assert.is_true(run [[local m = { __index = { a = 1 } }
+      local t = setmetatable({}, m) return getmetatable(t) == m and t.a == 1]])
+  end)
+
+  it("shows of mtl what recipes use", function()
+    local r = run [[local mtl = require "mtl"
+      return { mtl.nn.linear(), mtl.tensor { 1 }:item(), mtl == require "mtl" }]]
+    assert.same({ "linear", 1, true }, r)
+    assert.matches("mtl.core: a recipe may not", refused "return require('mtl').core.file_write")
+    assert.matches("may not use", refused "return require('mtl').secret")
+    assert.matches("require 'mtl.core'", refused "return require 'mtl.core'")
+  end)
+
+  it("requires Lua files beside the recipe, once, and notes them", function()
+    write(root .. "/lib/util.lua", "count = (count or 0) + 1; return { n = count, name = ... }")
+    write(root .. "/lib/init.lua", "return 'folder'")
+    write(root .. "/none.lua", "")
+    local r, box = run [[return { require("lib.util").n, require("lib.util").n, require "lib", require "none",
+      require("lib.util").name }]]
+    assert.same({ 1, 1, "folder", true, "lib.util" }, r)
+    local files = {}
+    for i, f in ipairs(box.files) do
+      files[i] = f.name
+      assert.is_string(f.text)
+    end
+    assert.same({ "recipe.lua", "lib/util.lua", "lib/init.lua", "none.lua" }, files)
+    assert.matches("no such file", refused "require 'missing'")
+    assert.matches("no such file", refused "require '../x'")
+    assert.matches("no such file", refused "require '/etc/passwd'")
+  end)
+
+  it("does not follow a link out of the recipe's folder", function()
+    write(root .. ".lua", "return 1")
+    os.execute(("ln -s %s.lua %s/out.lua"):format(root, root))
+    local e = refused "return require 'out'"
+    os.remove(root .. ".lua")
+    assert.matches("outside", e)
+  end)
+
+  it("says when a file requires itself or is broken", function()
+    write(root .. "/a.lua", "return require 'b'")
+    write(root .. "/b.lua", "return require 'a'")
+    assert.matches("requires itself", refused "require 'a'")
+    write(root .. "/bad.lua", "x = = 1")
+    assert.matches("bad.lua:1:", refused "require 'bad'")
+    assert.matches("recipe.lua:2:", refused "\nx = = 1")
+    assert.matches("No such file", tostring(select(2, pcall(sandbox.load, root .. "/nothing.lua"))))
+  end)
+
+  it("is lifted by trust", function()
+    write(root .. "/mine.lua", "return io.open ~= nil and debug ~= nil")
+    local r, box = run("return require 'mine'", { trust = true })
+    package.loaded.mine = nil
+    assert.is_true(r)
+    assert.equal("mine.lua", box.files[2].name)
+  end)
+end)
