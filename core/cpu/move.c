@@ -4,7 +4,7 @@
 
 #include "cpu/walk.h"
 
-enum { SIDE = 32, TILE = 256 };
+enum { SIDE = 16, TILE = 256 };
 
 /* Four bytes of any type. */
 typedef uint32_t __attribute__((may_alias)) word;
@@ -26,15 +26,26 @@ typedef uint8_t byte;
                 y[i * sy] = x[i * sx];                                                                                 \
         }                                                                                                              \
     }                                                                                                                  \
-    /* A plane [m, n]: x runs along m, y along n. By squares, so that both stay in the cache. */                       \
+    /* A square: x runs along its rows, y along its columns. Lines of the cache are read and written whole. */         \
+    static inline void turn_square_##type(int64_t sx, int64_t sy, const type *restrict x, type *restrict y)            \
+    {                                                                                                                  \
+        type square[SIDE][SIDE];                                                                                       \
+        for (int j = 0; j < SIDE; j++)                                                                                 \
+            memcpy(square[j], x + j * sx, sizeof square[j]);                                                           \
+        for (int i = 0; i < SIDE; i++) {                                                                               \
+            for (int j = 0; j < SIDE; j++)                                                                             \
+                y[i * sy + j] = square[j][i];                                                                          \
+        }                                                                                                              \
+    }                                                                                                                  \
+    /* A plane [m, n], m at most SIDE: x runs along m, y along n. */                                                   \
     static void turn_##type(int64_t sx, int64_t sy, const type *restrict x, type *restrict y, int64_t m, int64_t n)    \
     {                                                                                                                  \
-        for (int64_t left = 0; left < n; left += SIDE) {                                                               \
-            int64_t right = left + SIDE < n ? left + SIDE : n;                                                         \
-            for (int64_t i = 0; i < m; i++) {                                                                          \
-                for (int64_t j = left; j < right; j++)                                                                 \
-                    y[i * sy + j] = x[i + j * sx];                                                                     \
-            }                                                                                                          \
+        int64_t left = 0;                                                                                              \
+        for (; m == SIDE && left + SIDE <= n; left += SIDE)                                                            \
+            turn_square_##type(sx, sy, x + left * sx, y + left);                                                       \
+        for (int64_t i = 0; i < m; i++) {                                                                              \
+            for (int64_t j = left; j < n; j++)                                                                         \
+                y[i * sy + j] = x[i + j * sx];                                                                         \
         }                                                                                                              \
     }
 COPY_RUN(byte)

@@ -149,10 +149,19 @@ static inline void place_item(const job *j, int64_t item, float sign)
 {
     int64_t tile = item % j->tiles, o = item / j->tiles, width = tile_width(j, tile);
     const float *x = j->x + o * j->n * j->inner + tile * TILE;
-    int32_t *y = (int32_t *)j->y + o * j->inner + tile * TILE, at[TILE] = {0};
+    int32_t *y = (int32_t *)j->y + o * j->inner + tile * TILE, at[TILE];
     float best[TILE];
-    for (int64_t i = 0; i < width; i++)
+    if (j->inner == 1) {
+        int64_t place = 0;
+        for (int64_t k = 1; k < j->n && x[place] == x[place]; k++)
+            place = sign * x[k] > sign * x[place] || x[k] != x[k] ? k : place;
+        y[0] = (int32_t)place;
+        return;
+    }
+    for (int64_t i = 0; i < width; i++) {
         best[i] = x[i];
+        at[i] = 0;
+    }
     for (int64_t k = 1; k < j->n; k++) {
         const float *row = x + k * j->inner;
         for (int64_t i = 0; i < width; i++) {

@@ -174,7 +174,8 @@ mtl_status mtl_layer_new(mtl_model *model, const cJSON *json, const char *path, 
         return mtl_fail(ctx, MTL_ERR_ARG, "%s: a layer should be an object with a \"type\"", path[0] ? path : "model");
     const mtl_layer_type *found = mtl_layer_find(type->valuestring);
     if (!found)
-        return mtl_fail(ctx, MTL_ERR_ARG, "%s: there is no layer '%.100s'", path[0] ? path : "model", type->valuestring);
+        return mtl_fail(ctx, MTL_ERR_ARG, "%s: there is no layer '%.100s'", path[0] ? path : "model",
+                        type->valuestring);
     if (depth > MTL_LAYER_DEPTH)
         return mtl_fail(ctx, MTL_ERR_ARG, "%s: layers are nested deeper than %d", path, MTL_LAYER_DEPTH);
     mtl_layer *layer = calloc(1, sizeof *layer);

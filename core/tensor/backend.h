@@ -47,7 +47,8 @@ static inline uint8_t *mtl_u8(const mtl_tensor *t)
     return (uint8_t *)t->storage->data + t->offset;
 }
 
-/* Shares storage (no copy, no history); `offset` in elements from t's first. Not recorded: operators record themselves. */
+/* Shares storage (no copy, no history); `offset` in elements from t's first. Not recorded: operators record themselves.
+ */
 mtl_status mtl_tensor_alias(const mtl_tensor *t, int rank, const int64_t *shape, int64_t offset, mtl_tensor **out);
 /* New tensor on the device of `like`. */
 mtl_status mtl_tensor_like(const mtl_tensor *like, mtl_dtype dtype, int rank, const int64_t *shape, mtl_tensor **out);
@@ -65,13 +66,14 @@ typedef struct mtl_grad_call mtl_grad_call;
 /* An operator as the tape knows it. One object an operator, in its file; the registry op/ops.def lists them all. */
 typedef struct mtl_op {
     const char *name;
-    /* The gradient rule, for all cotangents in one call: dy is [rows, ...y]. For each input i with node->needs[i] the rule
-       asks mtl_grad_out(call, i, &dx) for a tensor [rows, ...input i] and writes all of it. NULL: no gradient; the
+    /* The gradient rule, for all cotangents in one call: dy is [rows, ...y]. For each input i with node->needs[i] the
+       rule asks mtl_grad_out(call, i, &dx) for a tensor [rows, ...input i] and writes all of it. NULL: no gradient; the
        operator then refuses to be recorded (mtl_record says so). */
     mtl_status (*backward)(mtl_grad_call *call);
 } mtl_op;
 
-/* Where the gradient of an input goes: on to the node that made it, or into a leaf. Values that no rule saved are not held. */
+/* Where the gradient of an input goes: on to the node that made it, or into a leaf. Values that no rule saved are not
+ * held. */
 typedef struct {
     mtl_node *node;   /* counted */
     mtl_tensor *leaf; /* counted */
@@ -113,8 +115,8 @@ struct mtl_grad_call {
     bool direct[MTL_MAX_INPUTS];    /* dx is the arena itself: nothing is left to add */
 };
 
-/* Where the gradient of input i goes: a new tensor, or the arena itself when nothing is there yet. Borrowed by the rule,
-   which overwrites every element. */
+/* Where the gradient of input i goes: a new tensor, or the arena itself when nothing is there yet. Borrowed by the
+   rule, which overwrites every element. */
 mtl_status mtl_grad_out(mtl_grad_call *call, int i, mtl_tensor **dx);
 /* For rules that have a finished tensor [rows, ...input i]: hands it over (a reference is taken). */
 mtl_status mtl_grad_give(mtl_grad_call *call, int i, mtl_tensor *dx);
@@ -180,8 +182,8 @@ typedef struct {
     int kind; /* MTL_OPTIM_SGD, _ADAM, _ADAMW */
     bool nesterov;
     double lr, momentum, dampening, beta1, beta2, eps, weight_decay;
-    int64_t step;   /* 1 at the first step of this group */
-    double scale;   /* the gradient is multiplied by it first (clipping) */
+    int64_t step; /* 1 at the first step of this group */
+    double scale; /* the gradient is multiplied by it first (clipping) */
 } mtl_optim_step;
 
 /* The kernels. All tensors of a call are on the device; results never alias inputs unless it says so. */
@@ -192,7 +194,7 @@ typedef struct mtl_backend {
     void (*free)(mtl_device *device, void *data);
     mtl_status (*write)(mtl_tensor *t, const void *host);
     mtl_status (*read)(const mtl_tensor *t, void *host);
-    mtl_status (*copy)(mtl_tensor *dst, const mtl_tensor *src);     /* same bytes */
+    mtl_status (*copy)(mtl_tensor *dst, const mtl_tensor *src); /* same bytes */
     mtl_status (*fill)(mtl_tensor *t, double value);
     void (*shutdown)(mtl_device *device);
 
@@ -207,14 +209,14 @@ typedef struct mtl_backend {
     /* y = cond != 0 ? a : b, all broadcast; cond float32, strides [0] cond, [1] a, [2] b */
     mtl_status (*where)(const mtl_broadcast *shape, const mtl_tensor *cond, const mtl_tensor *a, const mtl_tensor *b,
                         mtl_tensor *y);
-    mtl_status (*cast)(const mtl_tensor *x, mtl_tensor *y);                  /* between dtypes, same count */
-    mtl_status (*axpy)(double alpha, const mtl_tensor *x, mtl_tensor *y);    /* y += alpha x, same count */
+    mtl_status (*cast)(const mtl_tensor *x, mtl_tensor *y);               /* between dtypes, same count */
+    mtl_status (*axpy)(double alpha, const mtl_tensor *x, mtl_tensor *y); /* y += alpha x, same count */
 
     /* x seen as [outer, n, inner]; y [outer, inner]. ARGMAX and ARGMIN write int32 (the first of equals). */
     mtl_status (*reduce)(int kind, int64_t outer, int64_t n, int64_t inner, const mtl_tensor *x, mtl_tensor *y);
     /* x seen as [outer, n, inner], sorted along n, stable; values and int32 indices */
-    mtl_status (*sort)(bool descending, int64_t outer, int64_t n, int64_t inner, const mtl_tensor *x, mtl_tensor *values,
-                       mtl_tensor *indices);
+    mtl_status (*sort)(bool descending, int64_t outer, int64_t n, int64_t inner, const mtl_tensor *x,
+                       mtl_tensor *values, mtl_tensor *indices);
 
     /* data movement, elements of 1 or 4 bytes: y at strides [1] of `shape` = x at strides [0] */
     mtl_status (*copy_strided)(const mtl_broadcast *shape, const mtl_tensor *x, mtl_tensor *y);
@@ -231,15 +233,18 @@ typedef struct mtl_backend {
                               const mtl_tensor *dy, const mtl_tensor *index, mtl_tensor *dx);
 
     /* products; `bias` (NULL, or [n]) is added to every row, with beta 0 */
-    mtl_status (*gemm)(const mtl_gemm *g, const mtl_tensor *a, const mtl_tensor *b, const mtl_tensor *bias, mtl_tensor *c);
+    mtl_status (*gemm)(const mtl_gemm *g, const mtl_tensor *a, const mtl_tensor *b, const mtl_tensor *bias,
+                       mtl_tensor *c);
 
     /* convolution: x [B,C,H,W], w [O,C,kh,kw], bias [O] or NULL; dy [rows,B,O,oh,ow]; any of dx, dw, db may be NULL */
-    mtl_status (*conv2d)(const mtl_conv *c, const mtl_tensor *x, const mtl_tensor *w, const mtl_tensor *bias, mtl_tensor *y);
+    mtl_status (*conv2d)(const mtl_conv *c, const mtl_tensor *x, const mtl_tensor *w, const mtl_tensor *bias,
+                         mtl_tensor *y);
     mtl_status (*conv2d_grad)(const mtl_conv *c, int64_t rows, const mtl_tensor *x, const mtl_tensor *w,
                               const mtl_tensor *dy, mtl_tensor *dx, mtl_tensor *dw, mtl_tensor *db);
     /* pooling: index [B,C,oh,ow] int32 is the place in the image h*W+w of each maximum */
     mtl_status (*max_pool2d)(const mtl_conv *c, const mtl_tensor *x, mtl_tensor *y, mtl_tensor *index);
-    mtl_status (*max_pool2d_grad)(const mtl_conv *c, int64_t rows, const mtl_tensor *index, const mtl_tensor *dy, mtl_tensor *dx);
+    mtl_status (*max_pool2d_grad)(const mtl_conv *c, int64_t rows, const mtl_tensor *index, const mtl_tensor *dy,
+                                  mtl_tensor *dx);
     mtl_status (*avg_pool2d)(const mtl_conv *c, const mtl_tensor *x, mtl_tensor *y); /* padding counts, as in PyTorch */
     mtl_status (*avg_pool2d_grad)(const mtl_conv *c, int64_t rows, const mtl_tensor *dy, mtl_tensor *dx);
 
@@ -271,8 +276,9 @@ typedef struct mtl_backend {
                              const mtl_tensor *x, mtl_tensor *running_mean, mtl_tensor *running_var, mtl_tensor *mean,
                              mtl_tensor *inv);
     /* y = (x-mean)*inv*w + b; w and b NULL: 1 and 0 */
-    mtl_status (*norm_apply)(int64_t batch, int64_t channels, int64_t inner, const mtl_tensor *x, const mtl_tensor *mean,
-                             const mtl_tensor *inv, const mtl_tensor *w, const mtl_tensor *b, mtl_tensor *y);
+    mtl_status (*norm_apply)(int64_t batch, int64_t channels, int64_t inner, const mtl_tensor *x,
+                             const mtl_tensor *mean, const mtl_tensor *inv, const mtl_tensor *w, const mtl_tensor *b,
+                             mtl_tensor *y);
     /* training: the statistics depend on x too; else they are constants. Any of dx, dw, db may be NULL. */
     mtl_status (*norm_grad)(bool training, int64_t rows, int64_t batch, int64_t channels, int64_t inner,
                             const mtl_tensor *x, const mtl_tensor *mean, const mtl_tensor *inv, const mtl_tensor *w,
@@ -282,8 +288,8 @@ typedef struct mtl_backend {
     mtl_status (*dropout_mask)(double p, uint64_t seed, uint64_t stream, uint64_t first, mtl_tensor *mask);
 
     /* optimizers on n elements at `offset` of the flat buffers; m and v NULL where the rule has none */
-    mtl_status (*optimize)(const mtl_optim_step *o, int64_t offset, int64_t n, mtl_tensor *param, const mtl_tensor *grad,
-                           mtl_tensor *m, mtl_tensor *v);
+    mtl_status (*optimize)(const mtl_optim_step *o, int64_t offset, int64_t n, mtl_tensor *param,
+                           const mtl_tensor *grad, mtl_tensor *m, mtl_tensor *v);
     /* *sum = sum of squares, blocks with double partial sums in fixed order */
     mtl_status (*sum_squares)(const mtl_tensor *x, int64_t offset, int64_t n, double *sum);
 } mtl_backend;

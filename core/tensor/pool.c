@@ -4,7 +4,8 @@
 
 #include <stdlib.h>
 
-/* REACH: a block may be up to 64 times what is asked for, so that the last, smaller batch of an epoch finds room too. */
+/* REACH: a block may be up to 64 times what is asked for, so that the last, smaller batch of an epoch finds room too.
+ */
 enum { STEPS = 8, BINS = 64 * STEPS, SMALLEST = 64, REACH = 6 * STEPS };
 
 typedef struct block {

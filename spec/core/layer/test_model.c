@@ -8,8 +8,10 @@ static const char *two_heads =
     "{\"type\":\"conv2d\",\"in_channels\":null,\"out_channels\":3,\"kernel_size\":3,\"padding\":1},{\"type\":\"relu\"},"
     "{\"type\":\"max_pool2d\",\"kernel_size\":2},{\"type\":\"flatten\"},"
     "{\"type\":\"linear\",\"in_features\":null,\"out_features\":5},{\"type\":\"dropout\",\"p\":0.5}]}},"
-    "{\"name\":\"heads.a\",\"inputs\":[\"trunk\"],\"module\":{\"type\":\"linear\",\"in_features\":5,\"out_features\":2}},"
-    "{\"name\":\"heads.b\",\"inputs\":[\"trunk\"],\"module\":{\"type\":\"linear\",\"in_features\":null,\"out_features\":4}}],"
+    "{\"name\":\"heads.a\",\"inputs\":[\"trunk\"],\"module\":{\"type\":\"linear\",\"in_features\":5,\"out_features\":2}"
+    "},"
+    "{\"name\":\"heads.b\",\"inputs\":[\"trunk\"],\"module\":{\"type\":\"linear\",\"in_features\":null,\"out_"
+    "features\":4}}],"
     "\"outputs\":[{\"name\":\"a\",\"node\":\"heads.a\"},{\"name\":\"b\",\"node\":\"heads.b\"}]}";
 
 static const mtl_shape image = {3, {2, 4, 4}};

@@ -281,7 +281,7 @@ static void special_values(void)
     } rows[] = {
         {mtl_exp, {NAN, INFINITY, 0, 1, 1, INFINITY, 0, 1, 0.36787944f}},
         {mtl_log, {NAN, INFINITY, NAN, -INFINITY, -INFINITY, 4.6051702f, NAN, -92.103403f, NAN}},
-        {mtl_sqrt, {NAN, INFINITY, NAN, 0, 0, 10, NAN, sqrtf(1e-40f), NAN}},
+        {mtl_sqrt, {NAN, INFINITY, NAN, 0, 0, 10, NAN, 9.99997303e-21f, NAN}},
         {mtl_relu, {NAN, INFINITY, 0, 0, 0, 100, 0, 1e-40f, 0}},
         {mtl_sigmoid, {NAN, 1, 0, 0.5f, 0.5f, 1, 0, 0.5f, 0.26894142f}},
         {mtl_tanh, {NAN, 1, -1, 0, 0, 1, -1, 1e-40f, -0.76159416f}},
