@@ -79,7 +79,8 @@ mtl_status mtl_stack(int n, mtl_tensor *const *x, int dim, mtl_tensor **out);
 mtl_status mtl_take(mtl_tensor *x, int dim, mtl_tensor *index, mtl_tensor **out);
 /* torch.gather: index int32 of x's rank, equal to x outside of dim */
 mtl_status mtl_gather(mtl_tensor *x, int dim, mtl_tensor *index, mtl_tensor **out);
-mtl_status mtl_one_hot(mtl_tensor *x, int64_t classes, mtl_tensor **out); /* int32 [...] to float [..., classes] */
+/* int32 [...] to float [..., classes]; a missing label, -1, is a row of zeros */
+mtl_status mtl_one_hot(mtl_tensor *x, int64_t classes, mtl_tensor **out);
 
 /* ---- products ---- */
 /* op(a) op(b), each of rank >= 2: the last two dimensions multiply, those before broadcast; rank 1 as in PyTorch. */
