@@ -1,116 +1,128 @@
-/* Matrix products. C is cut into tiles, and a long sum into pieces, by the shape alone: the bits do not depend on the
-   number of threads. Each piece is a single-threaded product. */
-#include <cblas.h>
-#include <limits.h>
-
+/* Matrix products over the threads. C is cut into tiles, and a long sum into pieces, by the shape alone: the bits do
+   not depend on the number of threads. Tiles above each other share what is packed of B. */
 #include "cpu/cpu.h"
-
-void MTL_CPU(sgemm)(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
-                    int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
-{
-    cblas_sgemm(CblasRowMajor, trans_a ? CblasTrans : CblasNoTrans, trans_b ? CblasTrans : CblasNoTrans, (int)m, (int)n,
-                (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
-}
 
 /* How a product is cut: `rows` x `columns` tiles of each of the batch's results, each the sum of `pieces`. */
 typedef struct {
     int64_t rows, columns, pieces;
+    bool pack; /* B is packed first, for all tiles */
 } cut;
 
-enum { TILE = 128, PIECE = 1024, MAX_PIECES = 16, MAX_TILES = 64 };
-/* Multiplications below which nothing is cut. */
+enum { LINES = 48, COLUMNS = 128, PIECE = 512, MAX_PIECES = 16, MAX_TILES = 64 };
+/* Multiplications below which one thread does it. */
 #define SMALL 200000.0
 
-static int64_t at_most(int64_t n, int64_t limit)
+static int64_t between(int64_t n, int64_t low, int64_t high)
 {
-    return n < 1 ? 1 : n < limit ? n : limit;
+    return n < low ? low : n < high ? n : high;
+}
+
+static double work_of(const mtl_gemm *g)
+{
+    return (double)g->m * (double)g->n * (double)g->k;
 }
 
 static cut cut_of(const mtl_gemm *g)
 {
-    cut c = {1, 1, 1};
-    double work = (double)g->m * (double)g->n * (double)g->k;
-    if (work < SMALL)
+    cut c = {1, 1, 1, false};
+    if (work_of(g) < 2 * SMALL)
         return c;
-    c.rows = at_most(g->m / TILE, MAX_TILES);
-    if (c.rows * g->batch < MAX_TILES)
-        c.columns = at_most(g->n / (2 * TILE), MAX_TILES / 4);
-    if (c.rows * c.columns * g->batch <= 4 && g->k >= 2 * PIECE)
-        c.pieces = at_most(g->k / PIECE, MAX_PIECES);
-    while (c.rows * c.columns * g->batch == 1 && c.pieces == 1 && g->m >= 16 && work > 4 * SMALL)
-        c.rows = at_most(g->m / 8, 4);
+    c.rows = between(g->m / LINES, 1, MAX_TILES);
+    if (c.rows * g->batch < MAX_TILES / 8)
+        c.columns = between(g->n / COLUMNS, 1, MAX_TILES / 8);
+    if (c.rows * c.columns * g->batch <= 4)
+        c.pieces = between(g->k / PIECE, 1, MAX_PIECES);
+    c.pack = c.rows > 1 && c.columns == 1 && c.pieces == 1 && g->batch == 1 && g->n >= 16;
     return c;
 }
 
-/* c[rows] = or += bias; c scaled by beta. Leaves a plain "add to what is there". */
-static void prepare(const mtl_gemm *g, float beta, const float *bias, float *c, int64_t rows, int64_t columns)
+/* c = beta c + bias: what the product is added to. */
+static void prepare(float beta, const float *bias, float *c, int64_t rows, int64_t columns, int64_t ldc)
 {
-    for (int64_t i = 0; i < rows; i++, c += g->ldc) {
+    for (int64_t i = 0; i < rows; i++, c += ldc) {
         for (int64_t j = 0; j < columns; j++)
             c[j] = (beta == 0.0f ? 0.0f : beta * c[j]) + (bias ? bias[j] : 0.0f);
     }
 }
 
-/* One tile of one result: c += its product over one piece of the sum. */
-static void tile(const mtl_gemm *g, const cut *cut, int64_t at, const float *a, const float *b, const float *bias,
-                 float *c, float *parts)
+typedef struct {
+    const mtl_gemm *g;
+    cut cut;
+    const float *a, *b, *bias, *packed;
+    float *c, *parts; /* parts: [pieces - 1, batch, m, n] */
+} job;
+
+static void tile(const job *job, int64_t at)
 {
+    const mtl_gemm *g = job->g;
+    const cut *cut = &job->cut;
     int64_t piece = at % cut->pieces, column = at / cut->pieces % cut->columns;
     int64_t row = at / cut->pieces / cut->columns % cut->rows, batch = at / cut->pieces / cut->columns / cut->rows;
     int64_t i, i_end, j, j_end, p, p_end, ldc = g->ldc;
-    float beta = g->beta;
+    float beta = g->beta, *c = job->c;
     mtl_block(g->m, cut->rows, row, &i, &i_end);
     mtl_block(g->n, cut->columns, column, &j, &j_end);
     mtl_block(g->k, cut->pieces, piece, &p, &p_end);
-    a += batch * g->stride_a + (g->trans_a ? p * g->lda + i : i * g->lda + p);
-    b += batch * g->stride_b + (g->trans_b ? j * g->ldb + p : p * g->ldb + j);
+    const float *a = job->a + batch * g->stride_a + (g->trans_a ? p * g->lda + i : i * g->lda + p);
+    const float *b = job->b + batch * g->stride_b + (g->trans_b ? j * g->ldb + p : p * g->ldb + j);
     c += batch * g->stride_c + i * g->ldc + j;
     if (piece > 0) { /* added by add_parts */
-        c = parts + (((piece - 1) * g->batch + batch) * g->m + i) * g->n + j;
+        c = job->parts + (((piece - 1) * g->batch + batch) * g->m + i) * g->n + j;
         ldc = g->n;
         beta = 0.0f;
-    } else if (bias || g->k == 0) {
-        prepare(g, beta, bias ? bias + j : NULL, c, i_end - i, j_end - j);
+    } else if (job->bias || g->k == 0) {
+        prepare(beta, job->bias ? job->bias + j : NULL, c, i_end - i, j_end - j, ldc);
         beta = 1.0f;
     }
     if (p_end > p)
         MTL_CPU(sgemm)
-        (g->trans_a, g->trans_b, i_end - i, j_end - j, p_end - p, g->alpha, a, g->lda, b, g->ldb, beta, c, ldc);
+        (g->trans_a, g->trans_b, i_end - i, j_end - j, p_end - p, g->alpha, a, g->lda, b, g->ldb, job->packed, beta, c,
+         ldc);
+}
+
+static void add_parts(const job *job, const mtl_context *ctx)
+{
+    const mtl_gemm *g = job->g;
+    int64_t lines = g->batch * g->m, blocks = lines * g->n / MTL_CPU_GRAIN;
+#pragma omp parallel for schedule(static) num_threads(MTL_CPU_THREADS(ctx, blocks))
+    for (int64_t line = 0; line < lines; line++) {
+        float *out = job->c + line / g->m * g->stride_c + line % g->m * g->ldc;
+        for (int64_t piece = 1; piece < job->cut.pieces; piece++) {
+            const float *part = job->parts + ((piece - 1) * lines + line) * g->n;
+            for (int64_t j = 0; j < g->n; j++)
+                out[j] += part[j];
+        }
+    }
 }
 
 static mtl_status gemm(const mtl_gemm *g, const mtl_tensor *a, const mtl_tensor *b, const mtl_tensor *bias,
                        mtl_tensor *c)
 {
-    mtl_tensor *parts = NULL;
-    const float *from_a = mtl_f32(a), *from_b = mtl_f32(b), *start = bias ? mtl_f32(bias) : NULL;
-    float *to = mtl_f32(c), *sums = NULL;
+    mtl_tensor *room = NULL;
+    job job = {.g = g, .cut = cut_of(g), .a = mtl_f32(a), .b = mtl_f32(b), .c = mtl_f32(c)};
+    const cut *cut = &job.cut;
     if (g->m == 0 || g->n == 0 || g->batch == 0)
         return MTL_OK;
-    if (g->m > INT_MAX || g->n > INT_MAX || g->k > INT_MAX || g->lda > INT_MAX || g->ldb > INT_MAX || g->ldc > INT_MAX)
-        return mtl_fail(c->ctx, MTL_ERR_UNSUPPORTED, "matmul: a dimension of 2^31 or more");
-    cut cut = cut_of(g);
-    int64_t tiles = g->batch * cut.rows * cut.columns, lines = g->batch * g->m;
-    if (cut.pieces > 1) {
-        MTL_TRY(mtl_tensor_like(c, MTL_F32, 1, (int64_t[]){(cut.pieces - 1) * g->batch * g->m * g->n}, &parts));
-        sums = mtl_f32(parts);
+    job.bias = bias ? mtl_f32(bias) : NULL;
+    int64_t tiles = g->batch * cut->rows * cut->columns * cut->pieces, panels = MTL_CPU(sgemm_panels)(g->n);
+    int threads = work_of(g) * (double)g->batch < SMALL ? 1 : MTL_CPU_THREADS(c->ctx, tiles);
+    int64_t floats = cut->pack ? MTL_CPU(sgemm_packed)(g->n, g->k) : (cut->pieces - 1) * g->batch * g->m * g->n;
+    if (floats > 0) {
+        MTL_TRY(mtl_tensor_like(c, MTL_F32, 1, &floats, &room));
+        job.parts = mtl_f32(room);
     }
-    double work = (double)g->m * (double)g->n * (double)g->k * (double)g->batch;
-    int threads = work < SMALL ? 1 : MTL_CPU_THREADS(c->ctx, tiles * cut.pieces);
+    if (cut->pack) {
+#pragma omp parallel for schedule(static) num_threads(g->n * g->k < MTL_CPU_GRAIN ? 1 : MTL_CPU_THREADS(c->ctx, panels))
+        for (int64_t which = 0; which < panels; which++)
+            MTL_CPU(sgemm_pack)(g->trans_b, g->n, g->k, job.b, g->ldb, which, job.parts);
+        job.packed = job.parts;
+    }
 #pragma omp parallel for schedule(static) num_threads(threads)
-    for (int64_t t = 0; t < tiles * cut.pieces; t++)
-        tile(g, &cut, t, from_a, from_b, start, to, sums);
-    if (sums) {
-#pragma omp parallel for schedule(static) num_threads(MTL_CPU_THREADS(c->ctx, lines * g->n / MTL_CPU_GRAIN))
-        for (int64_t line = 0; line < lines; line++) {
-            float *out = to + line / g->m * g->stride_c + line % g->m * g->ldc;
-            for (int64_t piece = 1; piece < cut.pieces; piece++) {
-                const float *part = sums + ((piece - 1) * lines + line) * g->n;
-                for (int64_t j = 0; j < g->n; j++)
-                    out[j] += part[j];
-            }
-        }
-    }
-    mtl_tensor_release(parts);
+    for (int64_t t = 0; t < tiles; t++)
+        tile(&job, t);
+    if (cut->pieces > 1)
+        add_parts(&job, c->ctx);
+    mtl_tensor_release(room);
     return MTL_OK;
 }
 

@@ -1,24 +1,18 @@
 /* Single-threaded matrix products, in two ways. By panels: a panel of a few vectors' width of op(B) stays in the cache
-   while all rows of op(A) pass by; what is not laid out for that is packed first. By dots: rows of A with rows of B, both
-   straight in memory, for results with few rows or columns. An element's sum has one order in each way, wherever it lies. */
-#include <string.h>
-
+   while all rows of op(A) pass by; what is not laid out for that is packed first. By dots: rows of A with rows of B,
+   both straight in memory, for results with few rows or columns. An element's sum has one order in each way, wherever
+   it lies. */
 #include "cpu/cpu.h"
+#include "cpu/vec.h"
 
 #if defined(__AVX512F__)
-enum { LANES = 16, TILE = 12, DOTS = 5 }; /* 32 registers */
+enum { TILE = 12, DOTS = 5 }; /* 32 registers */
 #elif defined(__AVX2__)
-enum { LANES = 8, TILE = 6, DOTS = 3 }; /* 16 */
+enum { TILE = 6, DOTS = 3 }; /* 16 */
 #else
-enum { LANES = 4, TILE = 4, DOTS = 3 };
+enum { TILE = 4, DOTS = 3 };
 #endif
 enum { WIDE = 2 * LANES, DEPTH = 256, ROWS = 192 }; /* a panel's width and depth; rows packed at once */
-
-typedef float vec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
-typedef int32_t ints __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
-typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));
-
-#define INLINE static inline __attribute__((always_inline))
 
 /* op(A)(i, p) is a[i * row + p * step]; row p of the panel is b + p * pitch. */
 typedef struct {
@@ -27,87 +21,83 @@ typedef struct {
     float alpha, beta;
 } panel;
 
-/* c[rows, width * LANES] = alpha A B + beta c, with rows and width known to the compiler */
-INLINE void tile_of(int rows, int width, const panel *p, const float *a, float *c, int64_t ldc)
+/* c[rows, n] = alpha A B + beta c: `width` vectors, the last of them with n - (width - 1) LANES columns; rows and width
+   are known to the compiler */
+INLINE void tile_of(int rows, int width, const panel *p, const float *a, int64_t n, float *c, int64_t ldc)
 {
     vec sum[TILE][2];
     const float *b = p->b;
+    const int64_t last = n - (width - 1) * LANES;
+    UNROLL
     for (int i = 0; i < rows; i++)
-        for (int v = 0; v < width; v++)
-            sum[i][v] = (vec){0};
+        UNROLL
+    for (int v = 0; v < width; v++)
+        sum[i][v] = (vec){0};
     for (int64_t k = 0; k < p->depth; k++, b += p->pitch, a += p->step) {
         vec right[2];
-#pragma GCC unroll 2
+        UNROLL
         for (int v = 0; v < width; v++)
             right[v] = *(const vec *)(b + v * LANES);
-#pragma GCC unroll 12
+        UNROLL
         for (int i = 0; i < rows; i++) {
             float left = a[i * p->row];
-#pragma GCC unroll 2
+            UNROLL
             for (int v = 0; v < width; v++)
                 sum[i][v] += left * right[v];
         }
     }
-#pragma GCC unroll 12
-    for (int i = 0; i < rows; i++) {
-#pragma GCC unroll 2
+    UNROLL
+    for (int i = 0; i < rows; i++, c += ldc) {
+        UNROLL
         for (int v = 0; v < width; v++) {
-            vec *out = (vec *)(c + i * ldc + v * LANES);
-            *out = p->beta == 0.0f ? p->alpha * sum[i][v] : p->alpha * sum[i][v] + p->beta * *out;
+            vec result = p->alpha * sum[i][v];
+            if (v < width - 1 || last == LANES) {
+                vec *out = (vec *)(c + v * LANES);
+                if (p->beta != 0.0f)
+                    result += p->beta * *out;
+                *out = result;
+            } else {
+                if (p->beta != 0.0f)
+                    result += p->beta * load_part(c + v * LANES, last);
+                store_part(c + v * LANES, result, last);
+            }
         }
     }
 }
 
-#define TILE_CASE(n)                                                                                                   \
-    case n:                                                                                                            \
-        if (width > 1)                                                                                                 \
-            tile_of(n <= TILE ? n : TILE, 2, p, a, c, ldc);                                                            \
+#define TILE_CASE(rows)                                                                                                \
+    case rows:                                                                                                         \
+        if (n > LANES)                                                                                                 \
+            tile_of(rows, 2, p, a, n, c, ldc);                                                                         \
         else                                                                                                           \
-            tile_of(n <= TILE ? n : TILE, 1, p, a, c, ldc);                                                            \
+            tile_of(rows, 1, p, a, n, c, ldc);                                                                         \
         break;
 
-static void tile(int rows, int width, const panel *p, const float *a, float *c, int64_t ldc)
-{
-    switch (rows) {
-        TILE_CASE(1)
-        TILE_CASE(2)
-        TILE_CASE(3)
-        TILE_CASE(4)
-#if defined(__AVX2__)
-        TILE_CASE(5)
-        TILE_CASE(6)
-#endif
-#if defined(__AVX512F__)
-        TILE_CASE(7)
-        TILE_CASE(8)
-        TILE_CASE(9)
-        TILE_CASE(10)
-        TILE_CASE(11)
-        TILE_CASE(12)
-#endif
-    }
-}
-
-/* c[m, n] with n <= WIDE: a panel with all rows. Where the panel has more columns than c, the tile goes aside first. */
+/* c[m, n] with n <= WIDE: a panel with all rows */
 static void pass(const panel *p, int64_t m, int64_t n, float *c, int64_t ldc)
 {
-    int width = n > LANES ? 2 : 1;
-    int64_t tiles = (m + TILE - 1) / TILE;
-    for (int64_t t = 0; t < tiles; t++) {
-        int64_t i, end;
+    int64_t tiles = (m + TILE - 1) / TILE, i = 0, end;
+    for (int64_t t = 0; t < tiles; t++, c += (end - i) * ldc) {
+        const float *a;
         mtl_block(m, tiles, t, &i, &end);
-        if (n == width * LANES) {
-            tile((int)(end - i), width, p, p->a + i * p->row, c + i * ldc, ldc);
-            continue;
-        }
-        float aside[TILE * WIDE];
-        panel q = *p;
-        q.beta = 0.0f;
-        tile((int)(end - i), width, &q, p->a + i * p->row, aside, WIDE);
-        for (int64_t r = 0; r < end - i; r++) {
-            float *out = c + (i + r) * ldc;
-            for (int64_t j = 0; j < n; j++)
-                out[j] = p->beta == 0.0f ? aside[r * WIDE + j] : aside[r * WIDE + j] + p->beta * out[j];
+        a = p->a + i * p->row;
+        switch (end - i) {
+            TILE_CASE(1)
+            TILE_CASE(2)
+            TILE_CASE(3)
+            TILE_CASE(4)
+#if defined(__AVX2__)
+            TILE_CASE(5)
+            TILE_CASE(6)
+#endif
+#if defined(__AVX512F__)
+            TILE_CASE(7)
+            TILE_CASE(8)
+            TILE_CASE(9)
+            TILE_CASE(10)
+            TILE_CASE(11)
+            TILE_CASE(12)
+#endif
         }
     }
 }
@@ -116,10 +106,11 @@ static void pass(const panel *p, int64_t m, int64_t n, float *c, int64_t ldc)
 static void pack(int64_t width, int64_t n, int64_t depth, const float *from, int64_t pitch, float *out)
 {
     for (int64_t k = 0; k < depth; k++, from += pitch, out += width) {
-        for (int64_t j = 0; j < n; j++)
-            out[j] = from[j];
-        for (int64_t j = n; j < width; j++)
-            out[j] = 0.0f;
+        int64_t j = 0;
+        for (; j + LANES <= n; j += LANES)
+            *(vec *)(out + j) = *(const vec *)(from + j);
+        if (j < n)
+            *(vec *)(out + j) = load_part(from + j, n - j);
     }
 }
 
@@ -158,10 +149,21 @@ typedef struct {
     float alpha, beta;
 } shape;
 
-/* c[m, n] (+)= over the sum's places k .. k + depth, for m <= ROWS */
-static void by_panels(const shape *s, int64_t m, int64_t depth, const float *a, const float *b, float beta, float *c)
+/* One panel of op(B): columns j .. j + n of `depth` lines, from b's first. */
+static void pack_panel(bool trans, int64_t n, int64_t depth, const float *b, int64_t ldb, int64_t j, float *out)
 {
-    float left[ROWS * DEPTH] __attribute__((aligned(64))), right[WIDE * DEPTH] __attribute__((aligned(64)));
+    int64_t width = n > LANES ? WIDE : LANES;
+    if (trans)
+        pack_turned(width, n, depth, b + j * ldb, ldb, out);
+    else
+        pack(width, n, depth, b + j, ldb, out);
+}
+
+/* c[m, n] (+)= the sum's places k .. k + depth, for m <= ROWS. `packed`: these lines of op(B), or NULL. */
+static void by_panels(const shape *s, int64_t m, int64_t depth, const float *a, const float *b, const float *packed,
+                      float beta, float *c)
+{
+    float left[ROWS * DEPTH + LANES] __attribute__((aligned(64))), right[WIDE * DEPTH] __attribute__((aligned(64)));
     panel p = {.a = a,
                .row = s->trans_a ? 1 : s->lda,
                .step = s->trans_a ? s->lda : 1,
@@ -171,16 +173,13 @@ static void by_panels(const shape *s, int64_t m, int64_t depth, const float *a, 
     bool repack = s->n >= 4 * WIDE && m >= 4 * TILE; /* used often enough */
     for (int64_t j = 0; j < s->n; j += WIDE) {
         int64_t n = s->n - j < WIDE ? s->n - j : WIDE, width = n > LANES ? WIDE : LANES;
-        const float *from = b + (s->trans_b ? j * s->ldb : j);
-        p.b = right;
+        p.b = packed ? packed + j * depth : right;
         p.pitch = width;
-        if (s->trans_b) {
-            pack_turned(width, n, depth, from, s->ldb, right);
-        } else if (n < width || m > 4 * TILE) {
-            pack(width, n, depth, from, s->ldb, right);
-        } else {
-            p.b = from;
+        if (!packed && !s->trans_b && n == width && m <= 4 * TILE) { /* good enough where it lies */
+            p.b = b + j;
             p.pitch = s->ldb;
+        } else if (!packed) {
+            pack_panel(s->trans_b, n, depth, b, s->ldb, j, right);
         }
         if (!repack) {
             pass(&p, m, n, c + j, s->ldc);
@@ -189,11 +188,11 @@ static void by_panels(const shape *s, int64_t m, int64_t depth, const float *a, 
         int64_t tiles = (m + TILE - 1) / TILE;
         for (int64_t t = 0; t < tiles; t++) {
             int64_t i, end;
-            mtl_block(m, tiles, t, &i, &end);
+            panel q = p;
             float *own = left + t * TILE * depth;
+            mtl_block(m, tiles, t, &i, &end);
             if (j == 0)
                 (s->trans_a ? pack : pack_turned)(TILE, end - i, depth, a + i * p.row, s->lda, own);
-            panel q = p;
             q.a = own;
             q.row = 1;
             q.step = TILE;
@@ -202,55 +201,150 @@ static void by_panels(const shape *s, int64_t m, int64_t depth, const float *a, 
     }
 }
 
+/* The sum of a vector's elements, always in this order. */
 INLINE float total(vec v)
 {
-    float part[LANES];
+    quad part[LANES / 4], sum;
     memcpy(part, &v, sizeof part);
-    for (int half = LANES / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; i++)
-            part[i] += part[i + half];
-    return part[0];
+    UNROLL
+    for (int half = LANES / 8; half > 0; half /= 2)
+        UNROLL
+    for (int i = 0; i < half; i++)
+        part[i] += part[i + half];
+    sum = part[0] + __builtin_shufflevector(part[0], part[0], 2, 3, 0, 1);
+    return sum[0] + sum[1];
 }
 
 /* c[rows, columns] = alpha (rows of a) . (rows of b) + beta c, with rows and columns known to the compiler */
 INLINE void dots_of(int rows, int columns, const shape *s, const float *a, const float *b, float *c)
 {
     vec sum[DOTS][DOTS];
-    int64_t k = 0;
+    int64_t k = 0, rest = s->k % LANES;
+    UNROLL
     for (int i = 0; i < rows; i++)
-        for (int j = 0; j < columns; j++)
-            sum[i][j] = (vec){0};
+        UNROLL
+    for (int j = 0; j < columns; j++)
+        sum[i][j] = (vec){0};
     for (; k + LANES <= s->k; k += LANES) {
         vec left[DOTS];
-#pragma GCC unroll 5
+        UNROLL
         for (int i = 0; i < rows; i++)
             left[i] = *(const vec *)(a + i * s->lda + k);
-#pragma GCC unroll 5
+        UNROLL
         for (int j = 0; j < columns; j++) {
             vec right = *(const vec *)(b + j * s->ldb + k);
-#pragma GCC unroll 5
+            UNROLL
             for (int i = 0; i < rows; i++)
                 sum[i][j] += left[i] * right;
         }
     }
-    int64_t rest = s->k - k;
     if (rest > 0) {
-        vec left[DOTS], right;
-        for (int i = 0; i < rows; i++) {
-            left[i] = (vec){0};
-            memcpy(&left[i], a + i * s->lda + k, (size_t)rest * sizeof *a);
-        }
+        vec left[DOTS];
+        UNROLL
+        for (int i = 0; i < rows; i++)
+            left[i] = load_part(a + i * s->lda + k, rest);
+        UNROLL
         for (int j = 0; j < columns; j++) {
-            right = (vec){0};
-            memcpy(&right, b + j * s->ldb + k, (size_t)rest * sizeof *b);
+            vec right = load_part(b + j * s->ldb + k, rest);
+            UNROLL
             for (int i = 0; i < rows; i++)
                 sum[i][j] += left[i] * right;
         }
     }
+    UNROLL
     for (int i = 0; i < rows; i++) {
+        UNROLL
         for (int j = 0; j < columns; j++) {
             float *out = c + i * s->ldc + j, value = s->alpha * total(sum[i][j]);
             *out = s->beta == 0.0f ? value : value + s->beta * *out;
         }
+    }
+}
+
+#define DOTS_CASE(rows, columns)                                                                                       \
+    case (rows)*8 + (columns):                                                                                         \
+        dots_of(rows, columns, s, a, b, c);                                                                            \
+        break;
+
+static void dots(int rows, int columns, const shape *s, const float *a, const float *b, float *c)
+{
+    switch (rows * 8 + columns) {
+        DOTS_CASE(1, 1)
+        DOTS_CASE(1, 2)
+        DOTS_CASE(1, 3)
+        DOTS_CASE(2, 1) DOTS_CASE(2, 2) DOTS_CASE(2, 3) DOTS_CASE(3, 1) DOTS_CASE(3, 2) DOTS_CASE(3, 3)
+#if defined(__AVX512F__)
+            DOTS_CASE(1, 4) DOTS_CASE(1, 5) DOTS_CASE(2, 4) DOTS_CASE(2, 5) DOTS_CASE(3, 4) DOTS_CASE(3, 5)
+                DOTS_CASE(4, 1) DOTS_CASE(4, 2) DOTS_CASE(4, 3) DOTS_CASE(4, 4) DOTS_CASE(4, 5) DOTS_CASE(5, 1)
+                    DOTS_CASE(5, 2) DOTS_CASE(5, 3) DOTS_CASE(5, 4) DOTS_CASE(5, 5)
+#endif
+    }
+}
+
+static void by_dots(const shape *s, const float *a, const float *b, float *c)
+{
+    int64_t lines = (s->m + DOTS - 1) / DOTS, columns = (s->n + DOTS - 1) / DOTS;
+    for (int64_t column = 0; column < columns; column++) {
+        int64_t j, j_end;
+        mtl_block(s->n, columns, column, &j, &j_end);
+        for (int64_t line = 0; line < lines; line++) {
+            int64_t i, end;
+            mtl_block(s->m, lines, line, &i, &end);
+            dots((int)(end - i), (int)(j_end - j), s, a + i * s->lda, b + j * s->ldb, c + i * s->ldc + j);
+        }
+    }
+}
+
+/* A dot's end costs about as much as 64 of its elements, packing an element about 0.4 of a vector's step. */
+static bool dots_pay(const shape *s)
+{
+    return !s->trans_a && s->trans_b && (10 * s->m < s->k || s->n * (s->k + 64) < 16 * s->k);
+}
+
+static int64_t padded(int64_t n)
+{
+    return (n + LANES - 1) / LANES * LANES;
+}
+
+int64_t MTL_CPU(sgemm_panels)(int64_t n)
+{
+    return (n + WIDE - 1) / WIDE;
+}
+
+int64_t MTL_CPU(sgemm_packed)(int64_t n, int64_t k)
+{
+    return padded(n) * k;
+}
+
+void MTL_CPU(sgemm_pack)(bool trans_b, int64_t n, int64_t k, const float *b, int64_t ldb, int64_t which, float *packed)
+{
+    int64_t j = which * WIDE;
+    for (int64_t p = 0; p < k; p += DEPTH) {
+        int64_t depth = k - p < DEPTH ? k - p : DEPTH;
+        pack_panel(trans_b, n - j < WIDE ? n - j : WIDE, depth, b + (trans_b ? p : p * ldb), ldb, j,
+                   packed + padded(n) * p + j * depth);
+    }
+}
+
+void MTL_CPU(sgemm)(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
+                    int64_t lda, const float *b, int64_t ldb, const float *packed, float beta, float *c, int64_t ldc)
+{
+    shape s = {trans_a, trans_b, m, n, k, lda, ldb, ldc, alpha, beta};
+    if (n == 1 && !trans_b && ldb == 1) { /* a column is a row as well */
+        s.trans_b = true;
+        s.ldb = k;
+    }
+    if (!packed && dots_pay(&s)) {
+        by_dots(&s, a, b, c);
+        return;
+    }
+    for (int64_t i = 0; i < m; i += ROWS) {
+        int64_t rows = m - i < ROWS ? m - i : ROWS, p = 0;
+        do {
+            int64_t depth = k - p < DEPTH ? k - p : DEPTH;
+            by_panels(&s, rows, depth, a + (trans_a ? p * lda + i : i * lda + p), b + (s.trans_b ? p : p * ldb),
+                      packed ? packed + padded(n) * p : NULL, p == 0 ? beta : 1.0f, c + i * ldc);
+            p += depth;
+        } while (p < k);
     }
 }

@@ -1,0 +1,127 @@
+--- A checkpoint: one safetensors file, replaced whole. Its tensors are parameters and statistics by their names, then
+-- the moments of optimizers; its metadata hold, as JSON under "mtl", everything else that a run needs to go on to the
+-- same bits.
+local core = require "mtl.core"
+
+local checkpoint = {}
+
+-- What a training holds as tensors: { { name, tensor }, ... }.
+local function tensors_of(t)
+  local list = {}
+  for _, p in ipairs(t.model:parameters()) do
+    list[#list + 1] = { p.name, p.tensor }
+  end
+  for _, s in ipairs(t.model:states()) do
+    list[#list + 1] = { s.name, s.tensor }
+  end
+  local function moments(name, optimizer)
+    local first, second = optimizer:moments()
+    list[#list + 1] = first and { name .. ".first", first }
+    list[#list + 1] = second and { name .. ".second", second }
+  end
+  if t.optimizer then
+    moments("optimizer", t.optimizer)
+  end
+  for key, policy in pairs(t.policies) do
+    for i, slot in ipairs(policy.learned or {}) do
+      local name = ("policy.%d.%d"):format(key, i)
+      list[#list + 1] = { name, slot.tensor }
+      moments(name, slot.optimizer)
+    end
+  end
+  table.sort(list, function(a, b) return a[1] < b[1] end)
+  return list
+end
+
+--- Whether every parameter is a finite number.
+function checkpoint.finite(model)
+  local zero = core.no_grad(function()
+    return (model:params() * 0):sum():item()
+  end)
+  return zero == 0
+end
+
+function checkpoint.save(path, t, info)
+  info.passes = t.model:passes()
+  info.counts = t.optimizer and core.array(t.optimizer:counts())
+  info.policies = {}
+  for key, policy in pairs(t.policies) do
+    local counts = core.array {}
+    for i, slot in ipairs(policy.learned or {}) do
+      counts[i] = slot.optimizer:counts()[1]
+    end
+    info.policies[tostring(key)] = { state = policy.object.state, counts = counts }
+  end
+  core.safetensors_write(path, tensors_of(t), { { "mtl", core.json_encode(info) } })
+end
+
+--- Opens a checkpoint: { info =, tensor = function(name) -> tensor }. Errors name the file.
+function checkpoint.open(path)
+  local file = core.safetensors_read(path)
+  local text = file:meta "mtl"
+  if not text then
+    error(("%s: not a checkpoint of mtl: its metadata have no 'mtl'"):format(path), 0)
+  end
+  local ok, info = pcall(core.json_decode, text)
+  if not ok or type(info) ~= "table" or type(info.model) ~= "string" or type(info.at) ~= "table" then
+    error(("%s: not a checkpoint of mtl: its metadata are damaged"):format(path), 0)
+  end
+  return {
+    path = path, info = info,
+    tensor = function(name)
+      return file:tensor(name)
+    end,
+  }
+end
+
+local function copy(saved, name, into)
+  local t = saved.tensor(name)
+  local ok, message = pcall(into.copy_, into, t)
+  if not ok then
+    error(("%s: '%s' does not fit the model: %s"):format(saved.path, name, message), 0)
+  end
+end
+
+--- Parameters and statistics into a frozen model of the same JSON.
+function checkpoint.restore_model(saved, model)
+  core.no_grad(function()
+    for _, p in ipairs(model:parameters()) do
+      copy(saved, p.name, p.tensor)
+    end
+    for _, s in ipairs(model:states()) do
+      copy(saved, s.name, s.tensor)
+    end
+  end)
+  model:passes(saved.info.passes)
+end
+
+local function restore_optimizer(saved, name, optimizer, counts)
+  local first, second = optimizer:moments()
+  if first then
+    copy(saved, name .. ".first", first)
+  end
+  if second then
+    copy(saved, name .. ".second", second)
+  end
+  optimizer:counts(counts)
+end
+
+--- Optimizer and policies, which must exist as they did when it was saved.
+function checkpoint.restore_training(saved, t)
+  if t.optimizer and saved.info.counts then
+    restore_optimizer(saved, "optimizer", t.optimizer, saved.info.counts)
+  end
+  for key, policy in pairs(t.policies) do
+    local kept = saved.info.policies[tostring(key)]
+    if kept then
+      policy.object.state = kept.state
+      for i, slot in ipairs(policy.learned or {}) do
+        local name = ("policy.%d.%d"):format(key, i)
+        copy(saved, name, slot.tensor)
+        restore_optimizer(saved, name, slot.optimizer, { kept.counts[i] })
+      end
+    end
+  end
+end
+
+return checkpoint

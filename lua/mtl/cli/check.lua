@@ -1,0 +1,147 @@
+--- mtl check RECIPE: all that can be wrong without training. Each stage makes one step on one batch, and one batch of
+-- each split is evaluated; nothing is written.
+local core = require "mtl.core"
+local open = require "mtl.cli.open"
+local text = require "mtl.cli.text"
+
+local nowhere = { write = function() end, bytes = 0 }
+
+-- A loader that hands out one batch.
+local function one_batch(loader)
+  local given
+  return {
+    start = function(_, ...)
+      given = false
+      return loader:start(...)
+    end,
+    next = function()
+      if not given then
+        given = true
+        return loader:next()
+      end
+    end,
+  }
+end
+
+-- One forward and backward pass of every stage, as training makes it.
+local function try_stages(t)
+  local step, at = require "mtl.step", t.at
+  t.log = nowhere
+  for i, stage in ipairs(t.recipe.stages) do
+    at.stage, at.step, at.stage_step, at.epoch = i, i, 0, 1
+    t:enter()
+    at.stage_step = 1
+    t.loader:start(true, t.seed, 1, 0)
+    step.run(t, stage, (t.loader:next()))
+  end
+end
+
+local function try_splits(t)
+  local evaluate, all = require "mtl.evaluate", {}
+  for i in ipairs(t.tasks) do
+    all[i] = i
+  end
+  for split in pairs(t.set.rows) do
+    evaluate.run(t, all, one_batch(core.loader(t.set:fields(split), t.set.batch)))
+  end
+end
+
+-- Names of the tasks of a mask.
+local function reached(tasks, mask)
+  local list = {}
+  for i, task in ipairs(tasks) do
+    if mask & 1 << (i - 1) ~= 0 then
+      list[#list + 1] = task.name
+    end
+  end
+  return #list == #tasks and #tasks > 1 and "all" or table.concat(list, ", ")
+end
+
+local function print_layers(t)
+  local rows = { { "layer", "type", "output", "parameters", "tasks" } }
+  for _, layer in ipairs(t.model:layers()) do
+    rows[#rows + 1] = { layer.path, layer.type, text.shape(layer.out), layer.parameters > 0
+      and text.count(layer.parameters) or "", reached(t.tasks, layer.tasks) }
+  end
+  print(table.concat(text.table(rows, { [4] = true }), "\n") .. "\n")
+end
+
+-- Parameters by the tasks that they serve.
+local function print_totals(t)
+  local shared, own, total = 0, {}, 0
+  for _, p in ipairs(t.model:parameters()) do
+    local n, mine = p.tensor:count(), false
+    for i in ipairs(t.tasks) do
+      if p.tasks == 1 << (i - 1) then
+        own[i], mine = (own[i] or 0) + n, true
+      end
+    end
+    shared, total = shared + (mine and 0 or n), total + n
+  end
+  local rows = { { "parameters", text.count(total) }, { "  shared", text.count(shared) } }
+  for i, task in ipairs(t.tasks) do
+    rows[#rows + 1] = { "  " .. task.name, text.count(own[i] or 0) }
+  end
+  print(table.concat(text.table(rows, { [2] = true }), "\n") .. "\n")
+end
+
+local function print_tasks(t)
+  local rows = { { "task", "target", "loss", "KPI", "metrics" } }
+  for i, task in ipairs(t.tasks) do
+    local metrics, target = {}, t.set.targets[task.target]
+    for k, metric in ipairs(task.metrics or {}) do
+      metrics[k] = tostring(metric)
+    end
+    local what = target.kind == "class" and ("%d classes"):format(target.classes) or "number"
+    rows[i + 1] = { task.name, ("%s (%s)"):format(task.target, what), tostring(task.loss), tostring(task.kpi),
+      #metrics > 0 and table.concat(metrics, ", ") or "-" }
+  end
+  print(table.concat(text.table(rows, {}), "\n") .. "\n")
+end
+
+local function print_stages(t)
+  local rows = { { "stage", "name", "tasks", "policy", "optimizer", "ends" } }
+  for i, stage in ipairs(t.recipe.stages) do
+    rows[i + 1] = { i, stage.name, table.concat(stage.tasks, ", "), tostring(stage.policy), tostring(stage.optimizer),
+      tostring(stage.ends) .. (stage.max_epochs and (" or %d epochs"):format(stage.max_epochs) or "") }
+  end
+  print(table.concat(text.table(rows, {}), "\n") .. "\n")
+end
+
+local function print_data(t)
+  local rows = t.set.rows
+  local list = {}
+  for _, split in ipairs { "train", "valid", "test" } do
+    list[#list + 1] = rows[split] and ("%s %s"):format(split, text.count(rows[split]))
+  end
+  print(("data        %s; batches of %d; inputs %s"):format(table.concat(list, ", "), t.set.batch,
+    table.concat(t.set.inputs, ", ")))
+end
+
+return {
+  name = "check",
+  summary = "everything that can be wrong with a recipe, without training",
+  usage = { "mtl check RECIPE [OPTIONS]" },
+  arguments = { "RECIPE" },
+  options = { open.options.set, open.options.seed, open.options.device, open.options.threads, open.options.data,
+    open.options.trust },
+  run = function(options, rest)
+    options.data = open.data_folder(options.data)
+    local recipe = open.recipe(rest[1], options)
+    if options.threads or recipe.threads then
+      core.threads(options.threads or recipe.threads)
+    end
+    local t = require "mtl.training".new(recipe, { seed = options.seed, device = options.device,
+      data_dir = options.data })
+    try_stages(t)
+    try_splits(t)
+    print(("recipe      %s (%s)"):format(text.clean(recipe.name), text.clean(rest[1])))
+    print_data(t)
+    print()
+    print_layers(t)
+    print_totals(t)
+    print_tasks(t)
+    print_stages(t)
+    print "Nothing is wrong."
+  end,
+}

@@ -1,0 +1,35 @@
+--- mtl eval RUN: KPIs and metrics of a run on a split of its data.
+local core = require "mtl.core"
+local args = require "mtl.cli.args"
+local open = require "mtl.cli.open"
+local text = require "mtl.cli.text"
+
+return {
+  name = "eval",
+  summary = "KPIs and metrics of a run",
+  usage = { "mtl eval RUN [OPTIONS]" },
+  arguments = { "RUN" },
+  options = {
+    { name = "split", value = "SPLIT", read = args.choice("train", "valid", "test"),
+      help = "train, valid or test (default)" },
+    { name = "json", help = "print JSON" },
+    open.options.data, open.options.device, open.options.threads, open.options.trust,
+  },
+  run = function(options, rest)
+    open.cap(options.trust)
+    local data = open.data_folder(options.data)
+    if options.threads then
+      core.threads(options.threads)
+    end
+    local run = require "mtl.run".load(rest[1], { trust = options.trust or false, data_dir = data,
+      device = options.device })
+    local split = options.split or "test"
+    local results = run:evaluate(split)
+    if options.json then
+      print(core.json_encode({ recipe = run.info.recipe.name, seed = run.info.seed, split = split, step = run.at.step,
+        epoch = run.at.epoch, tasks = results }, true))
+    else
+      print(table.concat(text.results(split, run.training.recipe.tasks, results), "\n"))
+    end
+  end,
+}

@@ -1,0 +1,62 @@
+--- Recipes and runs as commands open them: confined unless trusted, their memory capped.
+local core = require "mtl.core"
+local args = require "mtl.cli.args"
+local path = require "mtl.path"
+
+local open = {}
+
+--- Options that several commands have.
+open.options = {
+  trust = { name = "trust", help = "let the recipe do what any Lua program may" },
+  data = { name = "data", value = "DIR", read = args.path, help = "folder of data files; the recipe may read it" },
+  set = { name = "set", value = "PATH=VALUE", many = true, read = args.assignment,
+    help = "change a value of the recipe: stages.2.policy.gamma=1, tasks.left.loss.smoothing=0.1" },
+  seed = { name = "seed", value = "N", read = args.count, help = "seed of initialisation, order and dropout" },
+  device = { name = "device", value = "DEVICE", read = args.device, help = "cpu, opencl or opencl:N" },
+  threads = { name = "threads", value = "N", read = args.threads, help = "threads; the results do not depend on it" },
+}
+
+-- Bytes of memory that this machine has.
+local function machine_memory()
+  local file <close> = io.open "/proc/meminfo"
+  local kib = file and file:read("a"):match "MemTotal:%s*(%d+)"
+  return kib and math.tointeger(kib) * 1024
+end
+
+--- Caps the memory of tensors and of Lua, so that a recipe cannot take all of the machine's.
+function open.cap(trust)
+  local bytes = not trust and machine_memory()
+  if bytes then
+    core.memory_limit(bytes // 10 * 7)
+    core.lua_memory_limit(bytes // 10 * 2)
+  end
+end
+
+--- Checks the folder of --data. @return absolute path, or nil where none was given
+function open.data_folder(dir)
+  if dir then
+    local ok, result = pcall(path.check, dir, "folder")
+    return ok and result or error("--data: " .. tostring(result), 0)
+  end
+end
+
+--- Loads a recipe. @param options trust, data (absolute folder), set ({ { path, value }, ... })
+-- @return recipe, its files
+function open.recipe(file, options)
+  open.cap(options.trust)
+  local stat = core.stat(file)
+  if stat and stat.type == "folder" then
+    local a_run = core.stat(path.join(file, "run.json"))
+    error(("'%s' is %s; a recipe is a Lua file"):format(file, a_run and "a run" or "a folder"), 0)
+  end
+  require "mtl.recipe".overrides = options.set or {}
+  local chunk, box = require "mtl.sandbox".load(file, { trust = options.trust, roots = { options.data } })
+  local recipe = chunk()
+  if type(recipe) ~= "table" or type(recipe.stages) ~= "table" or not recipe.model_json then
+    error(("%s returns %s; a recipe ends with: return mtl.recipe { ... }"):format(file, recipe == nil and "nothing"
+      or "a " .. type(recipe) .. " that mtl.recipe did not make"), 0)
+  end
+  return recipe, box.files
+end
+
+return open

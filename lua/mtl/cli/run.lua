@@ -1,0 +1,112 @@
+--- mtl run: trains a recipe into a run folder, or goes on with a run.
+local core = require "mtl.core"
+local args = require "mtl.cli.args"
+local folder = require "mtl.folder"
+local open = require "mtl.cli.open"
+local path = require "mtl.path"
+
+local function is_folder(p)
+  local stat = core.stat(p)
+  return stat and stat.type == "folder"
+end
+
+-- Where the run is that is to go on, and the recipe where one was named.
+local function find(options, given)
+  local run = type(options.resume) == "string" and options.resume
+  if run and given then
+    error("run: --resume=RUN goes on with the run's own recipe; leave '" .. given .. "' out", 0)
+  elseif not run and given and (is_folder(given) or not options.out and not core.stat(given)) then
+    run, given = given, nil
+  end
+  if run and options.out then
+    error("run: a run goes on in its own folder; leave --out out", 0)
+  elseif not run and not options.out then
+    error("run: which run should go on? mtl run --resume RUN, or mtl run RECIPE --out RUN --resume", 0)
+  end
+  return run or options.out, given
+end
+
+-- What run.json says; nil where there is no run yet.
+local function read_run(run, given)
+  if core.stat(path.join(run, "run.json")) or not given or is_folder(run) and #core.listdir(run) > 0
+    and not core.stat(path.join(run, "recipe")) then
+    return folder.info(run)
+  end
+end
+
+local function check_settings(options, info)
+  local asked, kept = core.json_encode(core.array(options.set or {})), core.json_encode(core.array(info.set or {}))
+  if options.set and asked ~= kept then
+    error("run: a run goes on with its own settings; leave --set out", 0)
+  elseif options.seed and options.seed ~= info.seed then
+    error(("run: the run has seed %s; leave --seed out"):format(info.seed), 0)
+  end
+end
+
+-- Opens the recipe of a run that is to go on, and completes the options by what the run was started with.
+local function resume(options, rest)
+  local run, given = find(options, rest[1])
+  local info = read_run(run, given)
+  options.out, options.resume = run, true
+  if not info then
+    return open.recipe(given, options)
+  end
+  check_settings(options, info)
+  options.seed, options.set = info.seed, info.set
+  options.device = options.device or info.device
+  options.data = options.data or info.data and info.data.dir
+  if given then
+    return open.recipe(given, options)
+  end
+  open.cap(options.trust)
+  local recipe, _, files = require "mtl.run".open(run, { trust = options.trust, data_dir = options.data })
+  options.folder = info.recipe.folder
+  return recipe, files
+end
+
+local function start(options, rest)
+  if not rest[1] then
+    error("run: RECIPE is missing; usage: mtl run RECIPE [OPTIONS]", 0)
+  elseif options.out then
+    folder.check(options.out)
+  end
+  return open.recipe(rest[1], options)
+end
+
+local function train(recipe, files, options)
+  local progress = require "mtl.progress".new { quiet = options.quiet, max_steps = options.max_steps }
+  core.catch_signals()
+  local ok, result = pcall(require "mtl.trainer".train, recipe, {
+    out = options.out, seed = options.seed, device = options.device, threads = options.threads,
+    max_steps = options.max_steps, resume = options.resume, data_dir = options.data, files = files,
+    folder = options.folder, set = options.set, progress = progress,
+  })
+  progress:close()
+  if not ok then
+    error(result, 0)
+  end
+end
+
+return {
+  name = "run",
+  summary = "train a recipe",
+  usage = { "mtl run RECIPE [OPTIONS]", "mtl run --resume RUN", "mtl run RECIPE --out RUN --resume" },
+  arguments = { "RECIPE", least = 0 },
+  options = {
+    open.options.set, open.options.seed, open.options.device, open.options.threads, open.options.data,
+    { name = "out", value = "DIR", read = args.path, help = "the run's folder (default: runs/NAME-DATE-TIME-SEED)" },
+    { name = "max-steps", value = "N", read = args.size, help = "stop after N steps of the whole training" },
+    { name = "resume", value = "RUN", optional = true, read = args.path,
+      help = "go on from the run's last checkpoint, or from the beginning where there is none yet" },
+    { name = "quiet", help = "print nothing but errors" },
+    open.options.trust,
+  },
+  notes = [[
+The run's folder holds the recipe, run.json, metrics.jsonl, checkpoint.safetensors and summary.json. ^C saves a
+checkpoint and stops; a second ^C stops at once.]],
+  run = function(options, rest)
+    options.data = open.data_folder(options.data)
+    local recipe, files = (options.resume and resume or start)(options, rest)
+    train(recipe, files, options)
+  end,
+}

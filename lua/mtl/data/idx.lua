@@ -1,0 +1,89 @@
+--- mtl.data.idx { train = { input = FILE, digit = FILE }, test = { ... }, split = { .9, .1 }, mean = 0, std = 1 }
+-- Images and labels in the format of MNIST, plain or gzipped. `input` is the image file, the other names are targets.
+-- A split without files of its own is cut from train by the fractions of `split`. Pixels reach the model as
+-- (x / 255 - mean) / std.
+local data = require "mtl.data"
+local core = require "mtl.core"
+local set = require "mtl.data.set"
+local split = require "mtl.data.split"
+
+-- Images of the file as [rows, channels, height, width].
+local function images(file)
+  local t = core.idx_read(file)
+  if t:dtype() ~= "uint8" or t:rank() < 2 then
+    error(("%s: %s %s, which should be images of uint8"):format(file, t:dtype(), tostring(t:rank())), 0)
+  end
+  local shape = t:shape()
+  return #shape == 3 and t:reshape(shape[1], 1, shape[2], shape[3]) or t
+end
+
+local function labels(file)
+  local t = core.idx_read(file)
+  if t:rank() ~= 1 or t:dtype() == "float32" then
+    error(("%s: %s of rank %d, which should be one whole number an image"):format(file, t:dtype(), t:rank()), 0)
+  end
+  return t:cast("int32")
+end
+
+local function read(self, at, files, names)
+  local pixels = images(at.path(files.input))
+  local fields = { { tensor = pixels, scale = 1 / 255 / self.std, shift = -self.mean / self.std } }
+  for i, name in ipairs(names) do
+    if not files[name] then
+      error(("data.idx: target '%s' has a file for train, but not for every split"):format(name), 0)
+    end
+    fields[i + 1] = { tensor = labels(at.path(files[name])) }
+    if #fields[i + 1].tensor ~= #fields[1].tensor then
+      error(("%s: %d labels, but %s has %d images"):format(files[name], #fields[i + 1].tensor, files.input,
+        #fields[1].tensor), 0)
+    end
+  end
+  return fields
+end
+
+return data.define {
+  name = "idx",
+  params = {
+    train = { required = true, type = "table" },
+    valid = { type = "table" },
+    test = { type = "table" },
+    split = { default = { 1 }, type = "table", check = split.check },
+    classes = { type = "table" },
+    mean = { default = 0, type = "number" },
+    std = { default = 1, type = "number", above = 0 },
+    batch = { default = 64, type = "size" },
+    seed = { default = 1, type = "integer" },
+  },
+  open = function(self, at)
+    local names = {}
+    for name in pairs(self.train) do
+      if name ~= "input" then
+        names[#names + 1] = name
+      end
+    end
+    table.sort(names)
+    if not self.train.input or #names == 0 then
+      error("data.idx: train should name files for 'input' and at least one target", 0)
+    end
+    local whole = read(self, at, self.train, names)
+    local fields = split.apply(whole, split.rows(#whole[1].tensor, self.split, self.seed))
+    for _, name in ipairs { "valid", "test" } do
+      if self[name] then
+        fields[name] = read(self, at, self[name], names)
+      end
+    end
+    local targets = {}
+    for i, name in ipairs(names) do
+      local tensors = {}
+      for _, of_split in pairs(fields) do
+        tensors[#tensors + 1] = of_split[i + 1].tensor
+      end
+      targets[name] = set.describe(name, tensors, self.classes and self.classes[name])
+    end
+    local shape = whole[1].tensor:shape()
+    table.remove(shape, 1)
+    return set.new { input_shapes = { shape }, targets = targets, target_names = names, fields = fields,
+      batch = self.batch, seed = self.seed,
+      state = { scale = whole[1].scale, shift = whole[1].shift, targets = targets } }
+  end,
+}

@@ -1,0 +1,69 @@
+--- A run folder: recipe/, run.json, metrics.jsonl, checkpoint.safetensors, summary.json.
+local core = require "mtl.core"
+local path = require "mtl.path"
+
+local folder = {}
+
+folder.FORMAT = 1 -- of run.json and checkpoints
+
+local function read(file)
+  local f, message = io.open(file, "rb")
+  local text = f and f:read "a"
+  if f then
+    f:close()
+  end
+  return text, message
+end
+
+--- What run.json says. Errors name the file.
+function folder.info(out)
+  local file = path.join(out, "run.json")
+  local text = read(file)
+  if not text then
+    error(("'%s' is not a run: it has no run.json"):format(out), 0)
+  end
+  local ok, info = pcall(core.json_decode, text)
+  if not ok or type(info) ~= "table" or type(info.recipe) ~= "table" then
+    error(("%s is damaged%s"):format(file, ok and "" or ": " .. tostring(info)), 0)
+  elseif info.format ~= folder.FORMAT then
+    error(("%s is of format %s, and this mtl reads %d"):format(file, tostring(info.format), folder.FORMAT), 0)
+  end
+  return info
+end
+
+--- Where a run goes unless --out says.
+function folder.default(name, seed)
+  return ("runs/%s-%s-%d"):format(name, os.date "%Y%m%d-%H%M%S", seed)
+end
+
+--- A folder that exists is an error without `resume`.
+function folder.check(out, resume)
+  if core.stat(out) and not resume then
+    error(("'%s' exists; --resume goes on with the run in it, or name another --out"):format(out), 0)
+  end
+end
+
+--- Writes run.json and the recipe's files.
+function folder.describe(out, recipe, t, options)
+  local files = options.files
+  if not files and recipe.file then
+    files = { { name = select(2, path.split(recipe.file)), text = read(recipe.file) } }
+  end
+  for _, file in ipairs(files or {}) do
+    local to = path.join(path.join(out, "recipe"), file.name)
+    core.mkdir((path.split(to)))
+    core.file_write(to, file.text)
+  end
+  core.file_write(path.join(out, "run.json"), core.json_encode({
+    format = folder.FORMAT,
+    recipe = { name = recipe.name, file = files and files[1] and files[1].name, folder = t.folder },
+    set = core.array(options.set or {}), seed = t.seed, device = t.device, threads = core.threads(),
+    data = { dir = options.data_dir and core.realpath(options.data_dir), seed = t.set.seed, batch = t.set.batch,
+      rows = t.set.rows },
+    max_steps = options.max_steps, version = core.VERSION, started = os.date "!%Y-%m-%dT%H:%M:%SZ",
+    host = { system = core.uname(), cpu = core.cpu_model(), cores = core.cores(), isa = core.isa(),
+      blas = core.blas() },
+  }, true) .. "\n")
+end
+
+return folder

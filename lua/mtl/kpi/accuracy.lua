@@ -1,0 +1,46 @@
+--- Accuracy: the share of labelled elements whose class is the one with the highest logit (the first of equals). With
+-- one output: yes where the logit is above 0. Soft form: the mean probability of the true class. For classes of
+-- about equal size; where one class is rare, f1 or average_precision say more.
+local kpi = require "mtl.kpi"
+local core = require "mtl.core"
+local element = require "mtl.element"
+
+return kpi.define {
+  name = "accuracy",
+  params = { ignore = { type = "integer" } },
+  fits = element.fits_any_class,
+  reset = function(self)
+    self.counts = { right = 0, n = 0 }
+  end,
+  update = function(self, pred, target)
+    local right, n, missing
+    if element.several(pred, target) then
+      local y
+      y, missing, n = element.classes(target, self.ignore)
+      right = element.sum(pred:argmax(2):eq(y), missing)
+    else
+      local x, y
+      x, y, missing, n = element.binary(pred, target)
+      right = element.sum(x:gt(0):eq(y:gt(0.5)), missing)
+    end
+    self.counts.right, self.counts.n = self.counts.right + right, self.counts.n + n
+  end,
+  value = function(self)
+    return self.counts.n > 0 and self.counts.right / self.counts.n or nil
+  end,
+  soft = function(self, pred, target)
+    local p, missing, n
+    if element.several(pred, target) then
+      local y
+      y, missing, n = element.classes(target, self.ignore)
+      local shape = y:shape()
+      table.insert(shape, 2, 1)
+      p = pred:softmax(2):gather(2, y:reshape(shape)):reshape(target:shape())
+    else
+      local x, y
+      x, y, missing, n = element.binary(pred, target)
+      p = core.where(y:gt(0.5), x:sigmoid(), (-x):sigmoid())
+    end
+    return n > 0 and element.mean(p, missing, n) or nil
+  end,
+}

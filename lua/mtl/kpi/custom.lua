@@ -1,0 +1,35 @@
+--- A KPI of one's own: kpi.custom(function(pred, target) return score [, n] end, { soft_score = ... }): a score in
+-- [0, 1] of a batch, and over how many elements (default: its rows; nil for the score: undefined). The whole is the
+-- mean by n, exact for scores that are means. `soft_score = function(pred, target)` returns a scalar tensor,
+-- differentiable.
+local kpi = require "mtl.kpi"
+
+return kpi.define {
+  name = "custom",
+  positional = { "score" },
+  params = { score = { required = true, type = "function" }, soft_score = { type = "function" } },
+  derive = function(self)
+    self.soft = self.soft_score and function(_, pred, target)
+      return self.soft_score(pred, target)
+    end
+  end,
+  reset = function(self)
+    self.counts = { sum = 0, n = 0 }
+  end,
+  update = function(self, pred, target)
+    local score, n = self.score(pred, target)
+    n = n or #target
+    if type(score) == "userdata" then
+      score = score:item()
+    end
+    if score == nil or n == 0 then
+      return
+    elseif not (score >= 0 and score <= 1) then
+      error(("kpi.custom: the function returned %g, which should be from 0 (worst) to 1 (best)"):format(score), 0)
+    end
+    self.counts.sum, self.counts.n = self.counts.sum + score * n, self.counts.n + n
+  end,
+  value = function(self)
+    return self.counts.n > 0 and self.counts.sum / self.counts.n or nil
+  end,
+}

@@ -1,0 +1,21 @@
+--- KPIs: one score a task, in [0, 1], higher is better; policies read it. A declaration makes meters: `meter =
+-- kpi.NAME{...}:new()`, then `meter:update(pred, target)` for every batch, `meter:merge(other)`, `meter:value()`
+-- (nil where it is undefined: no labels, no positives, no variance), `meter:reset()`. Exact over all that it has
+-- seen, in whatever order. `soft(self, pred, target)` is its differentiable form on one batch: a scalar tensor, or
+-- nil where it is undefined; a KPI without one has no `soft`. `pred` is what the head gives (logits).
+local declare = require "mtl.declare"
+
+local methods = { higher = true }
+
+function methods.fits()
+  return nil
+end
+
+--- Adds what another meter of the same declaration has counted: the sum of fields that hold numbers.
+function methods:merge(other)
+  for name in pairs(self.counts) do
+    self.counts[name] = self.counts[name] + other.counts[name]
+  end
+end
+
+return declare.family("kpi", { methods = methods })

@@ -1,0 +1,48 @@
+--- An error made a score in [0, 1]. Give one of: `baseline`, the error of a simple guess (as the training mean): 1 -
+-- error / baseline, 0 where it is worse; `scale`: exp(-error / scale). `error`: "absolute" (default), the mean of
+-- |pred - target|, "squared", its mean square, "rmse", the root of that. Soft form: the same formula on the batch.
+-- For regression where r2 does not suit: other errors, or targets that vary little.
+local kpi = require "mtl.kpi"
+local element = require "mtl.element"
+
+return kpi.define {
+  name = "normalized",
+  params = {
+    baseline = { type = "number", above = 0 },
+    scale = { type = "number", above = 0 },
+    error = { default = "absolute", choices = { "absolute", "squared", "rmse" } },
+  },
+  derive = function(self)
+    if (self.baseline == nil) == (self.scale == nil) then
+      return "give one of baseline (1 - error / baseline) and scale (exp(-error / scale))"
+    end
+  end,
+  fits = element.fits_numbers,
+  reset = function(self)
+    self.counts = { sum = 0, n = 0 }
+  end,
+  update = function(self, pred, target)
+    local x, y, missing, n = element.numbers(pred, target)
+    local d = x - y
+    local sum = element.sum(self.error == "absolute" and d:abs() or d:square(), missing)
+    self.counts.sum, self.counts.n = self.counts.sum + sum, self.counts.n + n
+  end,
+  value = function(self)
+    if self.counts.n == 0 then
+      return nil
+    end
+    local e = self.counts.sum / self.counts.n
+    e = self.error == "rmse" and math.sqrt(e) or e
+    return self.scale and math.exp(-e / self.scale) or math.max(0, 1 - e / self.baseline)
+  end,
+  soft = function(self, pred, target)
+    local x, y, missing, n = element.numbers(pred, target)
+    if n == 0 then
+      return nil
+    end
+    local d = x - y
+    local e = element.mean(self.error == "absolute" and d:abs() or d:square(), missing, n)
+    e = self.error == "rmse" and (e + 1e-12):sqrt() or e
+    return self.scale and (e / -self.scale):exp() or (1 - e / self.baseline):clamp(0, 1)
+  end,
+}

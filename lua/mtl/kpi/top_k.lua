@@ -1,0 +1,38 @@
+--- Top-k accuracy: the share of labelled elements whose true class is among the `k` (5) highest logits; of equal logits
+-- the lower class comes first, so top_k(1) is accuracy. For many classes that resemble one another. No soft form.
+local kpi = require "mtl.kpi"
+local core = require "mtl.core"
+local element = require "mtl.element"
+
+return kpi.define {
+  name = "top_k",
+  positional = { "k" },
+  params = { k = { default = 5, type = "size" }, ignore = { type = "integer" } },
+  fits = function(self, out, target)
+    local wrong = element.fits_classes(self, out, target)
+    if not wrong and self.k > target.classes then
+      wrong = ("k is %d, but the target has %d classes"):format(self.k, target.classes)
+    end
+    return wrong
+  end,
+  reset = function(self)
+    self.counts = { right = 0, n = 0 }
+  end,
+  update = function(self, pred, target)
+    local y, missing, n = element.classes(target, self.ignore)
+    local shape, places = y:shape(), {}
+    for i = 1, pred:rank() do
+      places[i] = i == 2 and pred:shape(2) or 1
+    end
+    table.insert(shape, 2, 1)
+    y = y:reshape(shape)
+    local own = pred:gather(2, y)
+    -- how many classes do not come before the true one: a NaN beats none, so it counts as wrong
+    local after = pred:lt(own) + pred:eq(own) * core.arange(pred:shape(2), "int32"):reshape(places):ge(y)
+    local right = after:sum(2):gt(pred:shape(2) - self.k)
+    self.counts.right, self.counts.n = self.counts.right + element.sum(right, missing), self.counts.n + n
+  end,
+  value = function(self)
+    return self.counts.n > 0 and self.counts.right / self.counts.n or nil
+  end,
+}

@@ -1,0 +1,49 @@
+--- The share of labelled elements that lie within `tolerance` of the target. `by`: "difference" (default), |pred -
+-- target| <= tolerance; "relative", |pred - target| <= tolerance |target|; "ratio", max(pred / target, target /
+-- pred) < tolerance, for positive targets (depth: kpi.within(1.25, { by = "ratio" })). Soft form: the mean of
+-- sigmoid((tolerance - error) / `softness`); softness: a tenth of the tolerance (of its part above 1 for a ratio).
+-- For regression with a known idea of what is good enough.
+local kpi = require "mtl.kpi"
+local element = require "mtl.element"
+
+local tiny = 1e-6 -- a prediction of 0 or less is no ratio
+
+local function error_of(self, x, y)
+  if self.by == "ratio" then
+    x, y = x:clamp(tiny), y:clamp(tiny)
+    return (x / y):maximum(y / x)
+  end
+  local e = (x - y):abs()
+  return self.by == "relative" and e / y:abs():clamp(1e-30) or e
+end
+
+return kpi.define {
+  name = "within",
+  positional = { "tolerance" },
+  params = {
+    tolerance = { required = true, type = "number", above = 0 },
+    by = { default = "difference", choices = { "difference", "relative", "ratio" } },
+    softness = { type = "number", above = 0 },
+  },
+  derive = function(self)
+    return self.by == "ratio" and self.tolerance <= 1 and "tolerance of a ratio should be above 1, as 1.25" or nil
+  end,
+  fits = element.fits_numbers,
+  reset = function(self)
+    self.counts = { right = 0, n = 0 }
+  end,
+  update = function(self, pred, target)
+    local x, y, missing, n = element.numbers(pred, target)
+    local e = error_of(self, x, y)
+    local right = self.by == "ratio" and e:lt(self.tolerance) or e:le(self.tolerance)
+    self.counts.right, self.counts.n = self.counts.right + element.sum(right, missing), self.counts.n + n
+  end,
+  value = function(self)
+    return self.counts.n > 0 and self.counts.right / self.counts.n or nil
+  end,
+  soft = function(self, pred, target)
+    local x, y, missing, n = element.numbers(pred, target)
+    local s = self.softness or (self.by == "ratio" and self.tolerance - 1 or self.tolerance) / 10
+    return n > 0 and element.mean(((self.tolerance - error_of(self, x, y)) / s):sigmoid(), missing, n) or nil
+  end,
+}

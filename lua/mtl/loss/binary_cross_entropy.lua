@@ -1,0 +1,17 @@
+--- Binary cross-entropy of logits: -(p y log s + (1 - y) log(1 - s)) with s = sigmoid(pred), p = `pos_weight` (1).
+-- For yes or no: one output a question, target 0 or 1 (a probability is fine; NaN: no label), or one of two classes.
+-- pos_weight above 1 makes a missed yes cost more: the share of no over the share of yes balances them.
+local loss = require "mtl.loss"
+local core = require "mtl.core"
+local element = require "mtl.element"
+
+return loss.define {
+  name = "binary_cross_entropy",
+  params = { pos_weight = { default = 1, type = "number", above = 0 } },
+  form = "classification",
+  fits = element.fits_binary,
+  compute = function(self, pred, target)
+    local x, y, missing, n = element.binary(pred, target)
+    return element.mean(core.bce_logits(x, y, self.pos_weight), missing, n), n
+  end,
+}

@@ -1,0 +1,14 @@
+--- Root of the mean squared error, in the target's units; outliers weigh more than in abs_error.
+local metric = require "mtl.metric"
+local element = require "mtl.element"
+
+return metric.define {
+  name = "rmse",
+  update = function(self, pred, target)
+    local x, y, missing, n = element.numbers(pred, target)
+    self.sum, self.n = self.sum + element.sum((x - y):square(), missing), self.n + n
+  end,
+  value = function(self)
+    return self.n > 0 and math.sqrt(self.sum / self.n) or nil
+  end,
+}

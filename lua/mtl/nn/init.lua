@@ -1,0 +1,106 @@
+--- Layers and containers, as declarations: nn.linear(nil, 50), nn.conv2d(1, 10, 5, { stride = 2 }), nn.sequential {
+-- ... }. There is one constructor for each layer type of the core: its positional options in order (nil: the
+-- default, or a width that is inferred), then a table of options by name. nn.graph describes a whole model
+-- (mtl.recipe's key `model`).
+local core = require "mtl.core"
+local declare = require "mtl.declare"
+local param = require "mtl.param"
+
+local layer_methods = {}
+
+local function plain_options(self)
+  local options = {}
+  for name in pairs(declare.definition(self).params) do
+    options[name] = self[name]
+  end
+  return options
+end
+
+--- The layer as libmtl's JSON describes it, as a table for core.json_encode.
+function layer_methods:description()
+  local t = plain_options(self)
+  t.type = self.type
+  if self.children then
+    t.children = core.array {}
+    for i, child in ipairs(self.children) do
+      t.children[i] = child:description()
+    end
+  end
+  return t
+end
+
+local nn = declare.family("nn", { methods = layer_methods })
+
+local function layers_wrong(list)
+  local n = 0
+  for _ in pairs(list) do
+    n = n + 1
+  end
+  for i = 1, n do
+    if type(list[i]) == "function" and declare.definition(list[i]) then
+      local name = declare.definition(list[i]).name
+      return ("layer %d is the constructor nn.%s; call it: nn.%s()"):format(i, name, name)
+    elseif not declare.is(list[i], "nn") or list[i].type == "graph" then
+      return ("layer %d is %s, which should be a layer"):format(i, param.show(list[i]))
+    end
+  end
+end
+
+local kinds = { size = "size", count = "count", width = "size", pair = "pair", counts = "counts", number = "number",
+  bool = "boolean", layers = "table" }
+
+for _, layer in ipairs(core.layer_types()) do
+  local definition = { name = layer.name, params = {}, positional = {} }
+  for _, option in ipairs(layer.options) do
+    if option.kind == "layers" then
+      definition.list = option.name
+    elseif option.positional then
+      table.insert(definition.positional, option.name)
+    end
+    definition.params[option.name] = { type = kinds[option.kind], required = option.required, default = option.default,
+      least = option.low, most = option.high, check = option.kind == "layers" and layers_wrong or nil }
+  end
+  nn.define(definition)
+end
+
+-- A node is { "name", layer, from = "input" | { "a", "b" } }; from: the node before it.
+local function nodes_wrong(nodes)
+  for i, node in ipairs(nodes) do
+    local layer = type(node) == "table" and declare.is(node[2], "nn") and node[2].type ~= "graph"
+    if not layer or type(node[1]) ~= "string" then
+      return ("nodes[%d] should be { \"name\", layer, from = \"name of what it reads\" }"):format(i)
+    end
+    for key, value in pairs(node) do
+      if key ~= 1 and key ~= 2 and (key ~= "from" or type(value) ~= "string" and type(value) ~= "table") then
+        return ("nodes[%d] ('%s'): it has a name, a layer, and from: a name or a list of names"):format(i, node[1])
+      end
+    end
+  end
+  return #nodes == 0 and "nodes should be a list of at least one node" or nil
+end
+
+--- A model of named nodes: nn.graph { inputs = { "input" }, nodes = { { "trunk", nn.linear(nil, 50) }, { "heads.left",
+-- nn.linear(50, 10), from = "trunk" } }, outputs = { left = "heads.left" } }. Outputs are tasks.
+nn.define {
+  name = "graph",
+  params = {
+    inputs = { default = { "input" }, type = "strings" },
+    nodes = { required = true, type = "table", check = nodes_wrong },
+    outputs = { required = true, type = "table" },
+  },
+  --- @param tasks names of the outputs, in the order of their masks
+  description = function(self, tasks)
+    local nodes, outputs, before = core.array {}, core.array {}, self.inputs[1]
+    for i, node in ipairs(self.nodes) do
+      local from = node.from or before
+      nodes[i] = { name = node[1], inputs = type(from) == "string" and { from } or from, module = node[2]:description() }
+      before = node[1]
+    end
+    for i, task in ipairs(tasks) do
+      outputs[i] = { name = task, node = self.outputs[task] }
+    end
+    return { type = "graph", inputs = self.inputs, nodes = nodes, outputs = outputs }
+  end,
+}
+
+return nn

@@ -1,0 +1,49 @@
+--- Policies: how much each task weighs in a step. A policy is a function of small plain numbers: `weights(self, ctx)
+-- -> w [, c]`: the gradient of the step is the sum of w[i] dL[i] + c[i] dk[i], k the soft KPIs. ctx holds lists by
+-- position among the step's tasks: tasks (names), index (places in the recipe), losses, kpis, kpis_ema, kpis_soft,
+-- kpis_soft_ema, kpis_soft_old (the average before this step; nil where this step seeds it), since (steps that the
+-- task has been active, this one not counted); and momentum, step (of the stage, from 1), epoch, stage, gram. A KPI
+-- that is undefined is nil. It may be called by hand: policy.focal():weights { kpis_ema = { 0.1, 0.9 } }.
+--
+-- A definition may have: paper; needs = "loss" | "gram" | "slice_gram" | "rows"; at; heads = "weighted" | "unit";
+-- batches; soft (true: ctx.kpis_soft is wanted); positive (true: losses must not be below 0); after_step(self, ctx);
+-- on_epoch(self, ctx); names_wrong(self, known, tasks) -> message; prepare(self, tasks): told the recipe's tasks, {
+-- name, loss, kpi }, once. What it keeps in self.state is part of checkpoints. Learned weights: `learned(self, n) ->
+-- values to start from`, and `total(self, ctx) -> scalar tensor` of ctx.loss_tensors and ctx.learned (a leaf for all
+-- n tasks: element ctx.index[i] is task i's).
+local declare = require "mtl.declare"
+
+local methods = { needs = "loss", at = "shared", heads = "weighted", batches = 1, soft = false, positive = false }
+
+--- How many tasks a context speaks of.
+function methods.count(_, ctx)
+  for _, name in ipairs { "tasks", "losses", "kpis_ema", "kpis", "gram" } do
+    if ctx[name] then
+      local n = 0 -- lists may have holes
+      for i in pairs(ctx[name]) do
+        n = math.max(n, i)
+      end
+      return n
+    end
+  end
+  error("weights: the context should have tasks, losses or KPIs", 0)
+end
+
+local family = declare.family("policy", { methods = methods, stateful = true })
+
+--- Whether a policy can weigh these tasks. @param tasks of the stage, a list of { name, loss, kpi }
+-- @param known all tasks of the recipe, by name: a policy may speak of those too
+-- @return nil, or the reason why not
+function family.check(policy, tasks, known)
+  for _, task in ipairs(tasks) do
+    if task.loss.negative and policy.positive then
+      return ("policy.%s cannot weigh task '%s': its loss may be negative"):format(policy.type, task.name)
+    elseif policy.soft and not task.kpi.soft then
+      return ("policy.%s goes through the KPI, but kpi.%s of task '%s' has no differentiable form"):format(policy.type,
+        task.kpi.type, task.name)
+    end
+  end
+  return policy.names_wrong and policy:names_wrong(known, tasks) or nil
+end
+
+return family

@@ -1,0 +1,210 @@
+--- How a training shows itself. On a terminal: a bar with a line for each task, drawn at most ten times a second, and
+-- a line for each epoch that is done; elsewhere the lines alone. Quiet: nothing. The trainer calls start, step, epoch,
+-- done and warn; close takes the bar away, whatever happened.
+local core = require "mtl.core"
+local screen = require "mtl.cli.screen"
+local text = require "mtl.cli.text"
+
+local progress = {}
+progress.__index = progress
+
+local SECONDS = 0.1    -- between two drawings
+local MOST_TASKS = 12  -- lines for tasks: the block should fit the terminal's height
+local SMOOTHING = 0.9  -- of samples per second
+
+--- @param options quiet; max_steps; and for tests: terminal, utf8, file, clock
+function progress.new(options)
+  local self = setmetatable({ quiet = options.quiet, max_steps = options.max_steps }, progress)
+  self.file = options.file or io.stdout
+  self.clock = options.clock or core.clock
+  self.terminal = options.terminal
+  if self.terminal == nil then
+    self.terminal = core.isatty(1) and os.getenv "TERM" ~= "dumb"
+  end
+  self.utf8 = options.utf8
+  if self.utf8 == nil then
+    self.utf8 = text.utf8()
+  end
+  self.screen = self.terminal and not self.quiet and screen.new(self.file) or nil
+  return self
+end
+
+-- A line that stays.
+local function say(self, line)
+  if self.quiet then
+    return
+  elseif self.screen then
+    self.screen:print(text.clean(line))
+  else
+    self.file:write(text.clean(line), "\n")
+    self.file:flush()
+  end
+end
+
+-- Steps of every stage and of all of them; nil where only KPIs end one.
+local function plan(self, info)
+  self.lengths, self.total = {}, 0
+  for i, stage in ipairs(info.stages) do
+    local length = stage.ends:length(info.batches)
+    if stage.max_epochs then
+      length = math.min(length or math.huge, stage.max_epochs * info.batches)
+    end
+    self.lengths[i] = length
+    self.total = self.total and length and self.total + length
+  end
+  if self.max_steps then
+    self.total = math.min(self.total or self.max_steps, self.max_steps)
+  end
+end
+
+local function epochs_of(self, stage)
+  return self.lengths[stage] and math.ceil(self.lengths[stage] / self.batches)
+end
+
+function progress:start(info)
+  self.tasks, self.batches, self.out = info.recipe.tasks, info.batches, info.out
+  self.first = info.resumed or 0
+  self.began, self.drawn = self.clock(), nil
+  plan(self, info)
+  say(self, ("%s: %s parameters (%s shared), %s examples to train on, seed %s"):format(info.recipe.name,
+    text.count(info.parameters), text.count(info.shared), text.count(info.rows.train), info.seed))
+  if info.resumed then
+    say(self, ("going on from step %s"):format(text.count(info.resumed)))
+  end
+end
+
+-- Seconds to the end of the training, by the speed so far.
+local function left(self, step)
+  local done, spent = step - self.first, self.clock() - self.began
+  return self.total and done > 0 and (self.total - step) * spent / done or nil
+end
+
+-- Parts of the first line, the dearest first; what does not fit is left out, and the bar takes the rest.
+local function headline(self, ev, columns)
+  local stage_epoch = (ev.stage_step - 1) // self.batches + 1
+  local of = epochs_of(self, ev.stage_index)
+  local fraction = self.lengths[ev.stage_index] and ev.stage_step / self.lengths[ev.stage_index]
+    or ev.batch / ev.batches
+  local time = left(self, ev.step)
+  local parts = {
+    ("epoch %d%s"):format(stage_epoch, of and "/" .. of or ""),
+    ("step %s%s"):format(text.count(ev.step), self.total and "/" .. text.count(self.total) or ""),
+    time and text.duration(time) .. " left",
+    self.rate and text.count(self.rate) .. " samples/s",
+  }
+  local name = text.cut(text.clean(ev.stage), columns // 3)
+  local room = columns - text.width(name) - 2
+  local shown = {}
+  for i = 1, 4 do
+    if parts[i] and room >= text.width(parts[i]) then
+      shown[#shown + 1] = parts[i]
+      room = room - text.width(parts[i]) - 2
+    end
+  end
+  if room >= 6 then
+    table.insert(shown, 2, text.bar(fraction, math.min(room, 40), self.utf8 and "line" or "ascii"))
+  end
+  return name .. "  " .. table.concat(shown, "  ")
+end
+
+-- A cell for a task, at its widest that the terminal takes: bars are the first to go.
+local function task_line(self, name, width, r, share, columns)
+  local style = self.utf8 and "block" or "ascii"
+  local head = "  " .. text.pad(text.cut(text.clean(name), width), width)
+  if not r then
+    return head .. "  not in this step"
+  end
+  local bar = columns >= width + 80 and 10 or columns >= width + 66 and 4
+  local kpi = r.kpi ~= core.null and r.kpi or 0
+  local cells = {
+    ("loss %9s"):format(text.loss(r.loss)),
+    ("KPI %6s"):format(text.kpi(r.kpi)) .. (bar and " " .. text.bar(kpi, bar, style) or ""),
+    ("smooth %6s"):format(text.kpi(r.kpi_ema)),
+    ("weight %8s"):format(text.number(r.weight)) .. (bar and " " .. text.bar(share, bar, style) or ""),
+  }
+  return head .. "  " .. table.concat(cells, columns >= 60 and "  " or " ")
+end
+
+local function block(self, ev)
+  local columns = screen.columns() - 1
+  local lines, width, sum, active = { headline(self, ev, columns) }, 4, 0, {}
+  for _, task in ipairs(self.tasks) do
+    local r = ev.tasks[task.name]
+    if r then
+      active[#active + 1] = task.name
+      width, sum = math.max(width, text.width(task.name)), sum + math.max(r.weight, 0)
+    end
+  end
+  width = math.min(width, columns // 4)
+  for i = 1, math.min(#active, MOST_TASKS) do
+    local r = ev.tasks[active[i]]
+    lines[#lines + 1] = task_line(self, active[i], width, r, sum > 0 and r.weight / sum or 0, columns)
+  end
+  if #active > MOST_TASKS then
+    lines[#lines + 1] = ("  and %d more tasks"):format(#active - MOST_TASKS)
+  end
+  return lines
+end
+
+function progress:step(ev)
+  if not self.screen then
+    return
+  end
+  local rate = ev.samples_per_s
+  self.rate = self.rate and SMOOTHING * self.rate + (1 - SMOOTHING) * rate or rate
+  local now = self.clock()
+  if not self.drawn or now - self.drawn >= SECONDS then
+    self.drawn = now
+    self.screen:draw(block(self, ev))
+  end
+end
+
+--- One line: validation losses and KPIs, or those of the last step where the data have no such split.
+function progress:epoch(ev)
+  local epochs = 0
+  for i in ipairs(self.lengths) do
+    epochs = epochs and epochs_of(self, i) and epochs + epochs_of(self, i)
+  end
+  if #self.lengths == 0 or not self.total then
+    epochs = nil
+  end
+  local parts = { ("epoch %d%s"):format(ev.epoch, epochs and "/" .. epochs or ""), ev.stage }
+  for _, task in ipairs(self.tasks) do
+    local r = (ev.valid or ev.tasks or {})[task.name]
+    if r then
+      parts[#parts + 1] = ("%s: loss %s KPI %s"):format(task.name, text.loss(r.loss), text.kpi(r.kpi))
+    end
+  end
+  parts[#parts + 1] = not ev.valid and "(last training batch)" or nil
+  say(self, table.concat(parts, "  "))
+  self.drawn = nil
+end
+
+function progress:done(summary)
+  self:close()
+  if self.quiet then
+    return
+  end
+  if next(summary.test or {}) then
+    self.file:write("\n", table.concat(text.results("test", self.tasks, summary.test), "\n"), "\n\n")
+  end
+  self.file:write(("%s steps, %d epochs in %s (%s samples/s)\n%s\n"):format(text.count(summary.steps), summary.epochs,
+    text.duration(summary.seconds), text.count(summary.samples_per_s), text.clean(summary.out)))
+  self.file:flush()
+end
+
+--- Warnings are not errors: quiet holds them back.
+function progress:warn(message)
+  if not self.quiet then
+    self:close()
+    io.stderr:write("mtl: warning: ", text.clean(message), "\n")
+  end
+end
+
+function progress:close()
+  if self.screen then
+    self.screen:close()
+  end
+end
+
+return progress

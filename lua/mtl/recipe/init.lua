@@ -1,0 +1,147 @@
+--- mtl.recipe { ... }: checks a recipe and makes it the object that everything else works with. What it holds is said
+-- at `new`; keys and their defaults stand in `keys` here, in tasks.lua and in stages.lua. Errors name the file, the
+-- line, the key.
+local check = require "mtl.recipe.check"
+local declare = require "mtl.declare"
+local nearest = require "mtl.nearest"
+local override = require "mtl.recipe.override"
+local param = require "mtl.param"
+local place = require "mtl.place"
+local stages = require "mtl.recipe.stages"
+local tasks = require "mtl.recipe.tasks"
+
+local recipe = {
+  overrides = {}, -- { { path, value }, ... }: what --set says, for the next recipe that is made
+  file = nil,     -- the file of the next recipe, where the program knows it
+}
+
+local methods = {}
+methods.__index = methods
+
+local keys = {
+  name = { type = "string" },
+  seed = { default = 1, type = "count" },
+  data = { required = true, type = "data" },
+  trunk = { type = "nn" },
+  model = { type = "nn" },
+  tasks = { required = true, type = "table" },
+  optimizer = { type = "optim" },
+  policy = { type = "policy" },
+  stages = { type = "table" },
+  ends = { type = "when" },
+  kpi_momentum = { default = 0.9, type = "number", least = 0, below = 1 },
+  clip = { type = "number", above = 0 },
+  accumulate = { default = 1, type = "size" },
+  select = { default = "last", choices = { "last", "valid" } },
+  log_every = { default = 20, type = "size" },
+  diagnose = { default = 0, type = "count" },
+  device = { type = "string" },
+  threads = { type = "size" },
+}
+
+local function schema_at(path, i)
+  if i == 1 then
+    return keys
+  end
+  return i == 3 and (path[1] == "tasks" and tasks.keys or path[1] == "stages" and stage_keys) or nil
+end
+
+-- Tables of its own; declarations stay what they are, so that stages that share one go on sharing it.
+local function copy(t)
+  if not param.plain(t) then
+    return t
+  end
+  local own = {}
+  for key, value in pairs(t) do
+    own[key] = copy(value)
+  end
+  return own
+end
+
+-- The place of the first declaration in a table: where the recipe was written, when a tail call hides it.
+local function any_place(t)
+  if declare.is(t) then
+    return declare.place(t)
+  end
+  local order = {}
+  for key in pairs(param.plain(t) and t or {}) do
+    order[#order + 1] = key
+  end
+  table.sort(order, function(a, b) return tostring(a) < tostring(b) end)
+  for _, key in ipairs(order) do
+    local found = any_place(t[key])
+    if found then
+      return found
+    end
+  end
+end
+
+--- Makes a recipe. @return name, seed, data, kpi_momentum, clip, accumulate, select, log_every, diagnose, device,
+-- threads; tasks: { name, index, head, loss, kpi, metrics, target, data }; stages: { name, tasks (names), index
+-- (places), mask, policy, ends, max_epochs, optimizer, freeze (list), reset_optimizer }; model_json; file; set (what
+-- --set said)
+function recipe.new(t)
+  local here = place.here()
+  local sure = here and here.sure and here.source:sub(1, 1) == "@" and here
+  local at = sure or any_place(t)
+  local source = recipe.file and "@" .. recipe.file or at and at.source
+  local fail = check.fails(source, sure and sure.source == source and sure.line or nil)
+  if not param.plain(t) then
+    fail("mtl.recipe: it takes a table: mtl.recipe { data = ..., trunk = ..., tasks = { ... } }")
+  end
+  local r = copy(t)
+  override.apply(r, recipe.overrides, schema_at)
+  check.keys(r, keys, "recipe", fail)
+  if (r.trunk == nil) == (r.model == nil) then
+    fail(r.trunk and "recipe: trunk and model exclude one another" or "recipe: trunk is missing; it should be a layer "
+      .. "that all tasks share, as nn.sequential { ... } (or model, an nn.graph)", r.model)
+  end
+  r.optimizer = r.optimizer or require "mtl.optim".adam()
+  local by_name = tasks.read(r, fail)
+  stages.read(r, by_name, fail)
+  r.model_json = require "mtl.recipe.model"(r, by_name, fail)
+  r.file = source and source:match "^@(.+)$"
+  r.name = r.name or (r.file or "recipe"):match "([^/]-)%.?l?u?a?$"
+  r.set = recipe.overrides
+  return setmetatable(r, methods)
+end
+
+--- Checks an opened data set and a frozen model against the tasks: targets, shapes of heads, splits that are read.
+function methods:check_fit(set, model)
+  local function fail(message, what)
+    check.fails(self.file and "@" .. self.file)(message, what)
+  end
+  for _, task in ipairs(self.tasks) do
+    local target = set.targets[task.target]
+    if not target then
+      fail(("task '%s': %s"):format(task.name, nearest.unknown("target", task.target, set.targets)), task.name)
+    end
+    local out = model:output_shape(task.index)
+    for _, part in ipairs { task.loss, task.kpi, table.unpack(task.metrics) } do
+      local wrong = part:fits(out, target)
+      if wrong then
+        fail(("task '%s': %s"):format(task.name, wrong), task.head or part)
+      end
+    end
+  end
+  for _, stage in ipairs(self.stages) do
+    if #stage.ends:reads() > 0 and not set.rows.valid then
+      fail(("stage '%s': ends reads the validation KPI, but the data have no split 'valid'"):format(stage.name),
+        stage.ends)
+    end
+  end
+  if self.select == "valid" and not set.rows.valid then
+    fail("select = \"valid\", but the data have no split 'valid'", "select")
+  end
+end
+
+--- Trains it: recipe:run { out =, seed =, device = } -> run.
+function methods:run(options)
+  return require "mtl.trainer".train(self, options or {})
+end
+
+function methods:__tostring()
+  return ("recipe '%s': %d tasks, %d stages"):format(self.name, #self.tasks, #self.stages)
+end
+
+return recipe

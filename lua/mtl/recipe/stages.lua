@@ -1,0 +1,96 @@
+--- The stages of a recipe: checked, each with a policy, an optimizer and an end of its own.
+local check = require "mtl.recipe.check"
+local declare = require "mtl.declare"
+local nearest = require "mtl.nearest"
+local param = require "mtl.param"
+
+local stages = {}
+
+stages.keys = {
+  name = { type = "string" },
+  tasks = { type = "strings" },
+  policy = { type = "policy" },
+  ends = { required = true, type = "when" },
+  max_epochs = { type = "size" },
+  optimizer = { type = "optim" },
+  freeze = { type = "string or strings" },
+  reset_optimizer = { default = false, type = "boolean" },
+}
+
+local function check_ends(stage, where, active, by_name, fail)
+  for _, name in ipairs(stage.ends:reads()) do
+    if not active[name] then
+      fail(by_name[name] and ("%s: ends reads the KPI of task '%s', which this stage does not train"):format(where, name)
+        or ("%s: ends: %s"):format(where, nearest.unknown("task", name, active)), stage.ends)
+    end
+  end
+  if not stage.ends:bound() and not stage.max_epochs then
+    fail(("%s may never end: ends waits for a KPI alone; add max_epochs = n, or | when.epochs(n)"):format(where),
+      stage.ends)
+  end
+end
+
+local function read_stage(stage, i, r, by_name, prepared, fail)
+  local name = param.plain(stage) and stage.name
+  local where = "stage " .. (check.quoted(name) or i)
+  check.keys(stage, stages.keys, where, fail, check.quoted(name) and name or "stages")
+  stage.name = name or "stage " .. i
+  stage.index, stage.mask = {}, 0
+  if not stage.tasks then
+    stage.tasks = {}
+    for t, task in ipairs(r.tasks) do
+      stage.tasks[t] = task.name
+    end
+  elseif #stage.tasks == 0 then
+    fail(("%s: tasks is empty"):format(where), "tasks", name)
+  end
+  local active, tasks = {}, {}
+  for t, task_name in ipairs(stage.tasks) do
+    local task = by_name[task_name]
+    if not task then
+      fail(("%s: %s"):format(where, nearest.unknown("task", task_name, by_name)), task_name, name or "stages")
+    elseif active[task_name] then
+      fail(("%s: tasks has '%s' twice"):format(where, task_name), task_name, name)
+    end
+    active[task_name], tasks[t], stage.index[t] = true, task, task.index
+    stage.mask = stage.mask | 1 << (task.index - 1)
+  end
+  local policy = stage.policy or #tasks > 1 and r.policy or r.uniform
+  local wrong = require "mtl.policy".check(policy, tasks, by_name)
+  if wrong then
+    fail(("%s: %s"):format(where, wrong), policy)
+  end
+  if policy.prepare and not prepared[policy] then
+    prepared[policy] = declare.copy(policy)
+    prepared[policy]:prepare(r.tasks)
+  end
+  stage.policy = prepared[policy] or policy
+  check_ends(stage, where, active, by_name, fail)
+  stage.optimizer = stage.optimizer or r.optimizer
+  stage.freeze = type(stage.freeze) == "string" and { stage.freeze } or stage.freeze or {}
+end
+
+--- Reads stages, or makes the one that a recipe without them has.
+function stages.read(r, by_name, fail)
+  if r.stages and r.ends then
+    fail("ends: a recipe with stages gives `ends` to each of them", r.ends)
+  elseif not r.stages and not r.ends then
+    fail "ends is missing; say how long to train, as ends = when.epochs(10), or give stages"
+  end
+  r.uniform = require "mtl.policy".uniform()
+  r.stages = r.stages or { { name = "all", policy = r.policy, ends = r.ends } }
+  if #r.stages == 0 then
+    fail("stages is an empty list", "stages")
+  end
+  local prepared, names = {}, {}
+  for i, stage in ipairs(r.stages) do
+    read_stage(stage, i, r, by_name, prepared, fail)
+    if names[stage.name] then
+      fail(("stages %d and %d are both named '%s'"):format(names[stage.name], i, stage.name), stage.name)
+    end
+    names[stage.name] = i
+  end
+  r.policy, r.ends, r.uniform = nil, nil, nil -- every stage has its own now
+end
+
+return stages

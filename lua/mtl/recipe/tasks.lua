@@ -1,0 +1,70 @@
+--- The tasks of a recipe: checked, with their defaults, in order; `index` is a task's place, bit index - 1 of masks
+-- its own.
+local check = require "mtl.recipe.check"
+local declare = require "mtl.declare"
+local param = require "mtl.param"
+
+local tasks = {}
+
+tasks.keys = {
+  name = { required = true, type = "string" },
+  head = { type = "nn" },
+  loss = { required = true, type = "loss" },
+  kpi = { type = "kpi" },
+  metrics = { default = {}, type = "table" },
+  target = { type = "string" },
+  data = { type = "data" },
+}
+
+local function default_kpi(task, fail)
+  if task.loss.type ~= "cross_entropy" and task.loss.type ~= "binary_cross_entropy" then
+    fail(("task '%s': kpi is missing; with loss.%s it may be kpi.r2(), kpi.within(tolerance), kpi.normalized { ... }")
+      :format(task.name, task.loss.type), task.name)
+  end
+  return require "mtl.kpi".accuracy()
+end
+
+local function read_task(task, i, r, fail)
+  local name = param.plain(task) and task.name
+  local where = "task " .. (check.quoted(name) or i)
+  check.keys(task, tasks.keys, where, fail, check.quoted(name) and name or "tasks")
+  if not name:find "^[%a_][%w_%-]*$" then
+    fail(("%s: name should be letters, digits, _ and -, beginning with a letter"):format(where), name)
+  elseif (task.head == nil) == (r.trunk ~= nil) then
+    fail(r.trunk and where .. ": head is missing; it should be a layer, as nn.linear(nil, 10)"
+      or where .. ": a recipe with `model` has its heads in it", r.trunk and name or task.head)
+  end
+  task.index, task.target = i, task.target or name
+  task.kpi = task.kpi or default_kpi(task, fail)
+  local ignore = task.loss.ignore
+  if ignore and ignore ~= -1 and task.kpi.ignore == nil and declare.definition(task.kpi).params.ignore then
+    task.kpi = assert(declare.with(task.kpi, "ignore", ignore))
+  end
+  local seen = {}
+  for _, metric in ipairs(task.metrics) do
+    if not (declare.is(metric, "metric") or declare.is(metric, "kpi")) then
+      fail(("%s: metrics holds %s, which should be a metric or kpi"):format(where, param.show(metric)), "metrics", name)
+    elseif seen[metric.type] then
+      fail(("%s: metrics has '%s' twice"):format(where, metric.type), metric)
+    end
+    seen[metric.type] = true
+  end
+end
+
+--- @return tasks by name
+function tasks.read(r, fail)
+  local by_name = {}
+  if #r.tasks == 0 or #r.tasks > 64 then
+    fail(("tasks is a list of %d tasks, which should be 1 to 64"):format(#r.tasks), "tasks")
+  end
+  for i, task in ipairs(r.tasks) do
+    read_task(task, i, r, fail)
+    if by_name[task.name] then
+      fail(("tasks %d and %d are both named '%s'"):format(by_name[task.name].index, i, task.name), task.name)
+    end
+    by_name[task.name] = task
+  end
+  return by_name
+end
+
+return tasks

@@ -1,0 +1,257 @@
+--- Trains a recipe through its stages into a run folder. Wherever it is stopped, the last checkpoint leads to the same
+-- bits as a training that was never stopped.
+local core = require "mtl.core"
+local checkpoint = require "mtl.checkpoint"
+local failure = require "mtl.failure"
+local folder = require "mtl.folder"
+local log = require "mtl.log"
+local path = require "mtl.path"
+local step = require "mtl.step"
+local training = require "mtl.training"
+
+local trainer = {}
+
+local CHECKPOINT_SECONDS = 60
+
+local function tell(t, what, ...)
+  local progress = t.progress
+  if progress and progress[what] then
+    progress[what](progress, ...)
+  end
+end
+
+-- Samples per second since the mark; what lies between marks is time spent training.
+local function mark(t)
+  t.mark, t.marked_samples = core.clock(), t.at.samples
+end
+
+local function rate(t)
+  return (t.at.samples - t.marked_samples) / math.max(core.clock() - t.mark, 1e-9)
+end
+
+local function add_time(t)
+  t.at.train_seconds = t.at.train_seconds + core.clock() - t.mark
+  mark(t)
+end
+
+-- After a signal: everything is saved, then the program ends with the status that belongs to it.
+local function check_signal(t)
+  local signal = core.interrupted()
+  if signal then
+    if t.saved_step ~= t.at.step then
+      t:save()
+    end
+    failure.raise(signal == 15 and 143 or 130, "stopped at step %d; go on with: mtl run --resume %s", t.at.step, t.out)
+  end
+end
+
+-- Where a training may pause within an epoch. Returns true when it has made the steps that it was asked for.
+local function pause(t, record)
+  if t.max_steps and t.at.step >= t.max_steps then
+    t:save()
+    if not t.logged then
+      t.log:write(record) -- past the checkpoint: resuming cuts it off again
+    end
+    return true
+  end
+  check_signal(t)
+  if core.clock() - t.saved_at >= t.checkpoint_seconds then
+    add_time(t)
+    t:save()
+    mark(t)
+  end
+end
+
+-- The rest of an epoch. Returns whether the stage is over, and whether the training stops here.
+local function train_epoch(t, stage)
+  local at, over = t.at, false
+  if at.batch == 0 then
+    at.epoch = at.epoch + 1
+  end
+  t.loader:start(true, t.seed, at.epoch, at.batch)
+  mark(t)
+  local event = { epoch_end = false }
+  while not over do
+    local batch, rows = t.loader:next()
+    if not batch then
+      break
+    end
+    at.step, at.stage_step, at.batch, at.samples = at.step + 1, at.stage_step + 1, at.batch + 1, at.samples + rows
+    local record = step.run(t, stage, batch)
+    collectgarbage "step" -- what Lua code made in this step and nobody holds any more
+    event.steps, event.epochs = at.stage_step, at.stage_epoch
+    over = stage.ends:done(at.when, event) and true or false
+    local last = over or at.batch == t.batches
+    record.samples_per_s = rate(t)
+    t.logged = last or at.batch == 1 or at.step % t.log_every == 0
+    if t.logged then
+      t.log:write(record)
+      add_time(t)
+    end
+    t.record = record
+    if t.progress then
+      record.stage_index, record.batch, record.batches = at.stage, at.batch, t.batches
+      record.stage_step, record.stage_total = at.stage_step, t.total
+      tell(t, "step", record)
+    end
+    if not last and pause(t, record) then
+      add_time(t)
+      return false, true
+    end
+  end
+  return over, false
+end
+
+-- Mean KPI over the tasks that have one.
+local function mean_kpi(results)
+  local sum, n = 0, 0
+  for _, r in pairs(results) do
+    if r.kpi ~= core.null then
+      sum, n = sum + r.kpi, n + 1
+    end
+  end
+  return n > 0 and sum / n or nil
+end
+
+local function validate(t, stage)
+  local at = t.at
+  local results = t:evaluate("valid", stage.index)
+  if not results then
+    return nil
+  end
+  t.log:write { kind = "valid", step = at.step, epoch = at.epoch, stage = stage.name, tasks = results }
+  local kpi = mean_kpi(results)
+  if t.recipe.select == "valid" and kpi and kpi > (at.best or -1) then
+    at.best = kpi
+    t:save "best.safetensors"
+  end
+  return results
+end
+
+local function leave(t, stage)
+  local at = t.at
+  at.stages[#at.stages + 1] = { name = stage.name, tasks = stage.tasks, policy = stage.policy.type,
+    steps = at.stage_step, epochs = at.stage_epoch }
+  at.stage, at.stage_step, at.stage_epoch = at.stage + 1, 0, 0
+end
+
+-- What follows the last step of an epoch: validation, the stage's end, a checkpoint.
+local function end_epoch(t, stage, over)
+  local at = t.at
+  at.stage_epoch, at.batch = at.stage_epoch + 1, 0
+  local valid = validate(t, stage)
+  if not over then
+    local kpis = {}
+    for name, r in pairs(valid or {}) do
+      kpis[name] = r.kpi ~= core.null and r.kpi or nil
+    end
+    over = stage.ends:done(at.when, { steps = at.stage_step, epochs = at.stage_epoch, epoch_end = true, kpis = kpis })
+      or at.stage_epoch >= (stage.max_epochs or math.huge)
+  end
+  if t.policy.object.on_epoch then
+    t.policy.object:on_epoch { tasks = stage.tasks, index = stage.index, step = at.stage_step, epoch = at.epoch,
+      stage = stage.name }
+  end
+  tell(t, "epoch", { epoch = at.epoch, stage = stage.name, stage_index = at.stage, step = at.step,
+    stage_step = at.stage_step, stage_total = t.total, tasks = t.record and t.record.tasks,
+    samples_per_s = t.record and t.record.samples_per_s,
+    valid = valid })
+  if over then
+    leave(t, stage)
+  end
+  t:save()
+  check_signal(t)
+  return over
+end
+
+local function train_stages(t)
+  local at = t.at
+  while at.stage <= #t.recipe.stages and at.step < (t.max_steps or math.huge) do
+    local stage = t:enter()
+    local over, stop
+    repeat
+      over, stop = train_epoch(t, stage)
+      if stop then
+        return
+      end
+      over = end_epoch(t, stage, over)
+    until over or at.step >= (t.max_steps or math.huge)
+  end
+end
+
+-- Tests every task that was ever active, once, and writes summary.json.
+local function finish(t)
+  local at, index = t.at, {}
+  for i, task in ipairs(t.recipe.tasks) do
+    if at.seen[task.name] then
+      index[#index + 1] = i
+    end
+  end
+  local best = path.join(t.out, "best.safetensors")
+  if t.recipe.select == "valid" and at.best and core.stat(best) then
+    checkpoint.restore_model(checkpoint.open(best), t.model)
+  end
+  local test = t:evaluate("test", index)
+  if test then
+    local stage = t.recipe.stages[at.stage_step == 0 and at.stage > 1 and at.stage - 1 or at.stage]
+    t.log:write { kind = "test", step = at.step, epoch = at.epoch, stage = stage.name, tasks = test }
+  end
+  t.log:sync()
+  local summary = { recipe = t.recipe.name, seed = t.seed, steps = at.step, epochs = at.epoch, stages = at.stages,
+    seconds = (t.seconds_before or 0) + core.clock() - t.started,
+    samples_per_s = at.samples / math.max(at.train_seconds, 1e-9), test = test or {} }
+  core.file_write(path.join(t.out, "summary.json"), core.json_encode(summary, true) .. "\n")
+  summary.out = t.out
+  tell(t, "done", summary)
+  return summary
+end
+
+local function open(recipe, options)
+  if options.threads or recipe.threads then
+    core.threads(options.threads or recipe.threads)
+  end
+  local out = options.out or folder.default(recipe.name, options.seed or recipe.seed or 1)
+  folder.check(out, options.resume)
+  local found = options.resume and core.stat(path.join(out, "checkpoint.safetensors"))
+  local saved = found and checkpoint.open(path.join(out, "checkpoint.safetensors"))
+  local t = training.new(recipe, options, saved or nil) -- what is wrong with a recipe shows before a folder is made
+  core.mkdir(out)
+  t.out = assert(core.realpath(out))
+  t.max_steps, t.log_every = options.max_steps, recipe.log_every or 20
+  t.checkpoint_seconds = options.checkpoint_seconds or CHECKPOINT_SECONDS
+  if not saved then
+    folder.describe(t.out, recipe, t, options)
+  end
+  t.log = log.open(path.join(t.out, "metrics.jsonl"), saved and saved.info.metrics or 0)
+  return t
+end
+
+local function run(recipe, options)
+  local t = open(recipe, options)
+  tell(t, "start", { out = t.out, recipe = recipe, stages = recipe.stages, seed = t.seed, parameters = t.model:count(),
+    shared = t.model:shared(), rows = t.set.rows, batch = t.set.batch, batches = t.batches,
+    resumed = t.saved_step })
+  train_stages(t)
+  local summary = finish(t)
+  t.log:close()
+  return summary, t
+end
+
+--- Trains. options: out, seed, device, threads, max_steps, resume, data_dir, progress; files (of the recipe, for the
+-- run folder), folder (where relative data paths start), set (overrides, for run.json), checkpoint_seconds.
+-- @return summary, and the training itself
+function trainer.train(recipe, options)
+  local mode = collectgarbage "generational" -- a step's garbage is young: cheap to find after every step
+  local recording = core.recording()
+  local results = table.pack(xpcall(run, function(e)
+    return failure.of_training(e)
+  end, recipe, options or {}))
+  collectgarbage(mode)
+  core.recording(recording)
+  if not results[1] then
+    error(results[2], 0)
+  end
+  return table.unpack(results, 2, results.n)
+end
+
+return trainer

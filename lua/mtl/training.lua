@@ -1,0 +1,281 @@
+--- The state of a training: what is built from a recipe, and `at`, a plain table that says where it stands. All that a
+-- step depends on is in `at`, the model, the optimizers and the policies' states: that is what a checkpoint holds.
+local core = require "mtl.core"
+local checkpoint = require "mtl.checkpoint"
+local evaluate = require "mtl.evaluate"
+local failure = require "mtl.failure"
+local folder = require "mtl.folder"
+local path = require "mtl.path"
+local step = require "mtl.step"
+
+local training = {}
+training.__index = training
+
+-- What the recipe may say and this version cannot do.
+local function refuse_unsupported(recipe)
+  local function refuse(what)
+    error(("%s: this version of mtl does not have it yet"):format(what), 0)
+  end
+  if recipe.accumulate ~= nil and recipe.accumulate ~= 1 then
+    refuse "accumulate"
+  elseif recipe.diagnose ~= nil and recipe.diagnose ~= 0 then
+    refuse "diagnose"
+  end
+  for _, task in ipairs(recipe.tasks) do
+    if task.data then
+      refuse(("tasks.%s.data (a data set of its own)"):format(task.name))
+    end
+  end
+  for _, stage in ipairs(recipe.stages) do
+    if stage.policy.needs and stage.policy.needs ~= "loss" then
+      refuse(("policy '%s', which needs %s"):format(stage.policy.type, stage.policy.needs))
+    end
+  end
+end
+
+--- Opens a recipe's data as its declaration says. Relative paths start at `from`.
+function training.open_data(recipe, from, data_dir, state)
+  return recipe.data:open {
+    folder = from, data_dir = data_dir, state = state,
+    path = function(p)
+      return path.check(p, "read", from)
+    end,
+  }
+end
+
+--- Places of a batch's tensors: of the model's inputs, and of each task's target.
+function training.places(set, model, tasks)
+  local place, inputs, field, shapes = {}, {}, {}, {}
+  for i, name in ipairs(set.inputs) do
+    place[name] = i
+  end
+  local names = model:inputs()
+  for i, name in ipairs(names) do
+    inputs[i] = place[name] or #names == 1 and #set.inputs == 1 and 1
+    if not inputs[i] then
+      error(("the model reads '%s', but the data have %s"):format(name, table.concat(set.inputs, ", ")), 0)
+    end
+    shapes[i] = set.input_shapes[inputs[i]]
+  end
+  place = {}
+  for i, name in ipairs(set.target_names) do
+    place[name] = #set.inputs + i
+  end
+  for i, task in ipairs(tasks) do
+    field[i] = place[task.target]
+    if not field[i] then
+      error(("task '%s': the data have no target '%s'; they have %s"):format(task.name, task.target,
+        table.concat(set.target_names, ", ")), 0)
+    end
+  end
+  return inputs, field, shapes
+end
+
+--- Builds data, model and meters. `saved`: the checkpoint to go on from, or nil.
+function training.new(recipe, options, saved)
+  refuse_unsupported(recipe)
+  local t = setmetatable({ recipe = recipe, tasks = recipe.tasks, progress = options.progress }, training)
+  t.policies, t.frozen, t.meters = {}, {}, {}
+  t.seed = options.seed or saved and saved.info.seed or recipe.seed or 1
+  t.device = options.device or recipe.device or "cpu"
+  t.folder = options.folder or recipe.file and core.realpath((path.split(recipe.file))) or core.realpath "."
+  t.set = training.open_data(recipe, t.folder, options.data_dir, saved and saved.info.data)
+  t.model = core.model(recipe.model_json)
+  local shapes
+  t.inputs, t.field, shapes = training.places(t.set, t.model, recipe.tasks)
+  t.model:freeze { seed = t.seed, device = t.device, inputs = shapes }
+  if recipe.check_fit then
+    recipe:check_fit(t.set, t.model)
+  end
+  for i, task in ipairs(recipe.tasks) do
+    t.meters[i] = task.kpi:new()
+  end
+  t.loader = core.loader(t.set:fields "train", t.set.batch)
+  t.batches = t.loader:batches()
+  t.at = { step = 0, epoch = 0, batch = 0, stage = 1, stage_step = 0, stage_epoch = 0, kpi_ema = {}, soft_ema = {},
+    since = {}, seen = {}, when = {}, seconds = 0, train_seconds = 0, samples = 0, faded = 0, stages = core.array {} }
+  t.started, t.saved_at = core.clock(), core.clock()
+  if saved then
+    t:restore(saved)
+  end
+  return t
+end
+
+-- The policy of a stage: stages that share a declaration share its state.
+function training:policy_key(index)
+  local stages = self.recipe.stages
+  for key = 1, index do
+    if stages[key].policy == stages[index].policy then
+      return key
+    end
+  end
+end
+
+function training:make_policy(index)
+  local key = self:policy_key(index)
+  if not self.policies[key] then
+    local settings = self.recipe.stages[index].optimizer:settings()
+    settings.weight_decay = 0
+    self.policies[key] = step.policy(self.recipe.stages[index].policy, self.recipe.tasks, settings)
+  end
+  return self.policies[key]
+end
+
+function training:make_optimizer(stage)
+  self.optimizer = core.optimizer(self.model, stage.optimizer:settings())
+  self.optimizer_of, self.lr_now = stage.optimizer, nil
+end
+
+local function without_nulls(t)
+  for k, v in pairs(t) do
+    if v == core.null then
+      t[k] = nil
+    elseif type(v) == "table" then
+      without_nulls(v)
+    end
+  end
+  return t
+end
+
+function training:restore(saved)
+  local info = saved.info
+  if info.model ~= self.recipe.model_json then
+    error(("%s: the recipe's model is not the one of the checkpoint"):format(saved.path), 0)
+  elseif info.seed ~= self.seed then
+    error(("%s: made with seed %s, and asked to go on with %s"):format(saved.path, info.seed, self.seed), 0)
+  end
+  self.at = without_nulls(info.at)
+  -- a checkpoint between two stages was made with the optimizer of the first of them
+  local at, stages = self.at, self.recipe.stages
+  local index = at.stage_step == 0 and at.stage > 1 and at.stage - 1 or at.stage
+  if not stages[index] then
+    error(("%s: made in stage %d, but the recipe has %d"):format(saved.path, index, #stages), 0)
+  end
+  if at.step > 0 then
+    self:make_optimizer(stages[index])
+  end
+  for i = 1, #stages do
+    if info.policies[tostring(i)] then
+      self:make_policy(i)
+    end
+  end
+  checkpoint.restore_model(saved, self.model)
+  checkpoint.restore_training(saved, self)
+  core.manual_seed(table.unpack(info.rand))
+  self.saved_step, self.seconds_before = at.step, at.seconds
+end
+
+--- Makes stage `at.stage` the current one. Freshly entered, its histories and its optimizer begin as it says.
+function training:enter()
+  local at = self.at
+  local stage = self.recipe.stages[at.stage]
+  local fresh = at.stage_step == 0
+  for prefix in pairs(self.frozen) do
+    self.model:set_frozen(prefix, false)
+  end
+  self.frozen = {}
+  for _, prefix in ipairs(stage.freeze or {}) do
+    if self.model:set_frozen(prefix, true) == 0 then
+      error(("stage '%s': freeze: no parameter lies below '%s'"):format(stage.name, prefix), 0)
+    end
+    self.frozen[prefix] = true
+  end
+  if not self.optimizer or fresh and (stage.reset_optimizer or stage.optimizer ~= self.optimizer_of) then
+    self:make_optimizer(stage)
+  end
+  self.policy = self:make_policy(at.stage)
+  local active = {}
+  for _, name in ipairs(stage.tasks) do
+    active[name] = true
+    at.seen[name] = true
+  end
+  for name in pairs(at.since) do
+    at.since[name] = active[name] and at.since[name] or nil -- a task's history starts when it becomes active
+  end
+  self.total = self:length(stage)
+  if fresh then
+    at.when = {}
+    self.log:write { kind = "stage", step = at.step, stage = stage.name, tasks = stage.tasks,
+      policy = stage.policy.type }
+  end
+  return stage
+end
+
+--- Steps that a stage makes at most; nil where only the KPIs end it.
+function training:length(stage)
+  local by_ends = stage.ends:length(self.batches) or math.huge
+  local steps = math.min(by_ends, (stage.max_epochs or math.huge) * self.batches)
+  return steps < math.huge and math.tointeger(steps) or nil
+end
+
+function training:lr(stage)
+  return stage.optimizer:lr_at(self.at.stage_step - 1, self.total, self.batches)
+end
+
+--- Ends a training that has left the finite numbers; what was saved before stays.
+function training:diverged(what)
+  local at = self.at
+  local stage = self.recipe.stages[at.stage]
+  local kept = self.saved_step and ("the checkpoint of step %d is kept in %s"):format(self.saved_step, self.out)
+    or "there is no checkpoint yet"
+  failure.raise(2, "training diverged in step %d (epoch %d, stage '%s'): %s; %s. A lower learning rate or clip = 1 "
+    .. "may help", at.step, at.epoch, stage and stage.name or "end", what, kept)
+end
+
+--- Warns once when focal weights have faded: their sum under a tenth of the number of tasks for 100 steps.
+function training:watch(sum, n)
+  local at, policy = self.at, self.policy.object
+  if policy.type ~= "focal" or policy.normalize or at.warned then
+    return
+  end
+  at.faded = sum < n / 10 and at.faded + 1 or 0
+  if at.faded == 100 then
+    at.warned = true
+    self:warn(("step %d: the focal weights have summed to less than %g for 100 steps, so training has slowed down "
+      .. "(this step: %.3g); policy.focal { normalize = true } keeps their sum at the number of tasks"):format(at.step,
+      n / 10, sum))
+  end
+end
+
+function training:warn(text)
+  if self.progress and self.progress.warn then
+    self.progress:warn(text)
+  else
+    io.stderr:write("mtl: ", text, "\n")
+  end
+end
+
+--- Writes a checkpoint, unless the parameters are no longer numbers: then the one before it stays.
+function training:save(name)
+  local at = self.at
+  if not checkpoint.finite(self.model) then
+    self:diverged "parameters are not finite any more"
+  end
+  at.seconds = (self.seconds_before or 0) + core.clock() - self.started
+  self.log:sync()
+  local tasks = {}
+  for i, task in ipairs(self.recipe.tasks) do
+    tasks[i] = { name = task.name, target = task.target, description = self.set.targets[task.target] }
+  end
+  checkpoint.save(path.join(self.out, name or "checkpoint.safetensors"), self, {
+    format = folder.FORMAT, version = core.VERSION, recipe = self.recipe.name, seed = self.seed,
+    model = self.recipe.model_json, inputs = self.set.inputs, input_shapes = self.set.input_shapes, tasks = tasks,
+    data = self.set.state, at = at, metrics = self.log.bytes, rand = { core.manual_seed() },
+  })
+  if not name then
+    self.saved_step, self.saved_at = at.step, core.clock()
+  end
+end
+
+--- KPIs of a split for the tasks at `index`; nil where the data have no such split.
+function training:evaluate(split, index)
+  local fields = self.set:fields(split)
+  if not fields then
+    return nil
+  end
+  self.loaders = self.loaders or {}
+  self.loaders[split] = self.loaders[split] or core.loader(fields, self.set.batch)
+  return evaluate.run(self, index, self.loaders[split])
+end
+
+return training
