@@ -1,7 +1,9 @@
 /* The program mtl: a Lua state with mtl.core and the embedded mtl modules, and the command line, which is Lua
  * (mtl.cli). */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <lualib.h>
 
@@ -46,21 +48,43 @@ static int run(lua_State *L)
     return 1;
 }
 
+/* What was raised, as text: made while errors are still caught. */
+static int as_text(lua_State *L)
+{
+    luaL_tolstring(L, 1, NULL);
+    return 1;
+}
+
+/* OpenMP's threads spin while they wait for one another unless it is told otherwise before it is loaded, which is
+   before main: so the program says it and starts again. On a machine that has other work too, spinning made a step
+   three to five times slower (docs/performance.md). Whoever set a variable of OpenMP's has chosen. */
+static void wait_passively(char **argv)
+{
+    static const char *const chosen[] = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"};
+    for (size_t i = 0; i < sizeof chosen / sizeof *chosen; i++) {
+        if (getenv(chosen[i]))
+            return;
+    }
+    if (setenv("OMP_WAIT_POLICY", "passive", 1) == 0)
+        execv("/proc/self/exe", argv); /* where there is no /proc, go on as it is */
+}
+
 int main(int argc, char **argv)
 {
+    wait_passively(argv);
     lua_State *L = lmtl_new_state();
     if (!L) {
         fputs("mtl: not enough memory\n", stderr);
         return 2;
     }
+    lua_pushcfunction(L, as_text);
     lua_pushcfunction(L, run);
     lua_pushinteger(L, argc);
     lua_pushlightuserdata(L, argv);
-    int status = lua_pcall(L, 2, 1, 0);
+    int status = lua_pcall(L, 2, 1, 1);
     int result = (int)lua_tointeger(L, -1);
     if (status != LUA_OK) {
-        const char *message = luaL_tolstring(L, -1, NULL);
-        fprintf(stderr, "mtl: %s\n", message);
+        fprintf(stderr, "mtl: %s\n", lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "an error without a text");
         result = status == LUA_ERRMEM ? 2 : 1;
     }
     lua_close(L);

@@ -134,3 +134,48 @@ describe("a checkpoint", function()
     assert.error_matches(function() checkpoint.open(file) end, "not a checkpoint")
   end)
 end)
+
+describe("mtl run", function()
+  local program = os.getenv "MTL_PROGRAM" or "build/mtl"
+  if not core.stat(program) then
+    pending("needs the program: " .. program)
+    return
+  end
+
+  -- What a shell says of `mtl run`, killed after some seconds.
+  local function run(arguments, seconds)
+    local command = "timeout -s KILL %.3f %s run %s --quiet >%s/out 2>&1"
+    local _, _, status = os.execute(command:format(seconds or 60, program, arguments, base))
+    return status
+  end
+
+  it("killed at any moment and resumed leads to the same bits", function()
+    local whole = fresh()
+    assert.equal(0, run("recipes/toy.lua --out " .. whole))
+    local tensors, log = support.content(whole)
+    local clock = core.clock()
+    for try = 1, 4 do
+      local out = fresh()
+      local seconds = 0.05 + (clock * 1000 * try * 0.618 % 1) * 0.3
+      run("recipes/toy.lua --out " .. out, seconds)
+      assert.equal(0, run("recipes/toy.lua --resume --out " .. out))
+      local tensors2, log2 = support.content(out)
+      assert.is_true(tensors == tensors2, ("killed after %.3f s"):format(seconds))
+      assert.equal(log, log2)
+    end
+  end)
+
+  it("ends with a checkpoint and its own status after SIGTERM and ^C", function()
+    for signal, status in pairs { TERM = 143, INT = 130 } do
+      local out = fresh()
+      local _, _, got = os.execute(([[
+        %s run recipes/diamonds.lua --out %s >%s/out 2>&1 &
+        while kill -0 $! && ! test -s %s/metrics.jsonl; do sleep 0.02; done
+        kill -%s $!
+        wait $!]]):format(program, out, base, out, signal))
+      assert.equal(status, got)
+      assert.is_truthy(core.stat(out .. "/checkpoint.safetensors"))
+      assert.truthy(support.read(base .. "/out"):find("mtl run --resume " .. out, 1, true))
+    end
+  end)
+end)

@@ -116,7 +116,7 @@ describe("diamonds", function()
     local own, price = set.targets.price.own, set:fields "train"[4].tensor
     local dollars = (price * own.scale + own.shift):exp()
     assert.near(326, dollars:min():item(), 2)
-    assert.near(18823, dollars:max():item(), 2)
+    assert.near(18823, dollars:max():item(), 10)
     assert.near(0, price:mean():item(), 1e-4)
     assert.near(0, set:fields "train"[1].tensor:select(2, 1):mean():item(), 1e-4)
   end)

@@ -1,7 +1,7 @@
 """The PyTorch twin of recipes/multimnist.lua: the same model, stages, policy and optimizer, written as one would in
 eager PyTorch. The data, and for --losses the initial weights and the samples' order, come from a file that mtl writes.
 
-    python bench/twins/multimnist.py --data FILE.safetensors --losses 50
+    python bench/twins/multimnist.py --data FILE.safetensors --losses 50 [--double]
     python bench/twins/multimnist.py --data FILE.safetensors --seeds 10
     python bench/twins/multimnist.py --data FILE.safetensors --time 200 --threads 2
 
@@ -88,8 +88,12 @@ def accuracies(model, split):
     return {task: (output.argmax(1) == split[task]).double().mean().item() for task, output in outputs.items()}
 
 
-def run_losses(splits, parameters, order, count):
+def run_losses(splits, parameters, order, count, double):
+    """With `double` the same training in float64: what float32 does not agree on here is rounding, grown by training."""
     model = Model()
+    if double:
+        model.double()
+        splits["train"]["input"] = splits["train"]["input"].double()
     model.load_state_dict(parameters)
     out = {"total": [], "left": [], "right": []}  # null where a task is not active
     for total, losses in training(model, splits["train"], order):
@@ -148,6 +152,7 @@ def main():
     mode.add_argument("--losses", type=int, metavar="N", help="the first N losses, from the file's weights and order")
     mode.add_argument("--seeds", type=int, metavar="N", help="test accuracies of N trainings, PyTorch's initialisation")
     mode.add_argument("--time", type=int, metavar="STEPS", help="samples a second over STEPS steps, after a warm-up")
+    parser.add_argument("--double", action="store_true", help="--losses in float64")
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -163,7 +168,7 @@ def main():
     }
     if args.losses:
         parameters = {name: t for name, t in tensors.items() if name.startswith(("trunk.", "heads."))}
-        result = run_losses(splits, parameters, tensors["order"].long(), args.losses)
+        result = run_losses(splits, parameters, tensors["order"].long(), args.losses, args.double)
     elif args.seeds:
         result = run_seeds(splits, args.seeds)
     else:

@@ -27,7 +27,13 @@ static int by_mask(const void *a, const void *b)
 static mtl_status count_request(mtl_context *ctx, const mtl_slot_request *r, int64_t *count)
 {
     int64_t n = 1;
+    if (r->rank < 0 || r->rank > MTL_MAX_RANK)
+        return mtl_fail(ctx, MTL_ERR_SHAPE, "%s: a parameter of %d dimensions, which should be 0 to %d", r->name,
+                        r->rank, MTL_MAX_RANK);
     for (int i = 0; i < r->rank; i++) {
+        if (r->shape[i] < 0)
+            return mtl_fail(ctx, MTL_ERR_SHAPE, "%s: size %" PRId64 " at dimension %d is negative", r->name,
+                            r->shape[i], i + 1);
         if (mtl_mul_overflows(n, r->shape[i], &n) || n > INT64_MAX / 64) {
             char text[MTL_SHAPE_TEXT];
             return mtl_fail(ctx, MTL_ERR_MEMORY, "%s: a parameter of shape %s is larger than any memory", r->name,
@@ -193,8 +199,20 @@ mtl_tensor *mtl_arena_params(const mtl_arena *a)
     return a->params;
 }
 
+/* What no task reached since zero_grad becomes 0 only here, where someone looks. */
 mtl_tensor *mtl_arena_rows(const mtl_arena *a)
 {
+    for (int i = 0; a->rows && i < a->n_slots && a->slots[i].offset < a->shared; i++) {
+        const mtl_slot *slot = &a->slots[i];
+        for (int t = 0; t < a->n_tasks; t++) {
+            mtl_tensor *part = NULL;
+            if (!((slot->tasks & ~slot->has_rows) >> t & 1))
+                continue;
+            if (mtl_tensor_alias(a->rows, 1, &slot->count, t * a->shared + slot->offset, &part) == MTL_OK)
+                mtl_kernels(part)->fill(part, 0.0);
+            mtl_tensor_release(part);
+        }
+    }
     return a->rows;
 }
 
@@ -213,23 +231,27 @@ void mtl_tensor_zero_grad(mtl_tensor *t)
     t->grad = NULL;
 }
 
-/* "trunk.1" covers "trunk.1.weight", not "trunk.10.weight". */
-static bool covers(const char *prefix, const char *name)
+bool mtl_path_covers(const char *prefix, const char *path)
 {
     size_t n = strlen(prefix);
-    return n == 0 || (strncmp(prefix, name, n) == 0 && (name[n] == '.' || name[n] == '\0'));
+    return n == 0 || (strncmp(prefix, path, n) == 0 && (path[n] == '.' || path[n] == '\0'));
+}
+
+void mtl_slot_freeze(mtl_slot *slot, bool frozen)
+{
+    slot->frozen = frozen;
+    slot->has_grad = slot->has_grad && !frozen;
+    slot->has_rows = frozen ? 0 : slot->has_rows;
+    slot->param->wants_grad = !frozen;
 }
 
 mtl_status mtl_arena_set_frozen(mtl_arena *a, const char *prefix, bool frozen, int *n)
 {
     *n = 0;
     for (int i = 0; i < a->n_slots; i++) {
-        mtl_slot *slot = &a->slots[i];
-        if (!covers(prefix, slot->name))
+        if (!mtl_path_covers(prefix, a->slots[i].name))
             continue;
-        slot->frozen = frozen;
-        slot->has_grad = slot->has_grad && !frozen;
-        slot->param->wants_grad = !frozen;
+        mtl_slot_freeze(&a->slots[i], frozen);
         ++*n;
     }
     return MTL_OK;
@@ -275,7 +297,10 @@ mtl_status mtl_slot_direct(mtl_slot *slot, bool single, uint64_t row_mask, mtl_t
 static mtl_status rows_buffer(mtl_arena *a)
 {
     int64_t shape[2] = {a->n_tasks, a->shared};
-    return a->rows ? MTL_OK : mtl_tensor_new_on(a->ctx, mtl_tensor_device(a->params), MTL_F32, 2, shape, &a->rows);
+    if (a->rows)
+        return MTL_OK;
+    MTL_TRY(mtl_tensor_new_on(a->ctx, mtl_tensor_device(a->params), MTL_F32, 2, shape, &a->rows));
+    return MTL_KERNEL(a->rows, fill, a->rows, 0.0); /* padding, and tasks that a slot does not have, stay 0 */
 }
 
 static mtl_status put(mtl_tensor *to, mtl_tensor *from, bool add)
@@ -320,7 +345,8 @@ mtl_status mtl_arena_make(mtl_context *ctx, int device, int n, const char *const
     for (int i = 0; i < n; i++) {
         requests[i] =
             (mtl_slot_request){.name = names[i], .tasks = 1, .rank = ranks[i], .low = values[i], .high = values[i]};
-        memcpy(requests[i].shape, shapes[i], (size_t)ranks[i] * sizeof **shapes);
+        for (int k = 0; k < ranks[i] && k < MTL_MAX_RANK; k++)
+            requests[i].shape[k] = shapes[i][k];
     }
     mtl_status status = mtl_arena_new(ctx, device, 1, 0, n, requests, out);
     free(requests);

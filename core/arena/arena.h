@@ -48,6 +48,11 @@ typedef struct {
 mtl_status mtl_arena_new(mtl_context *ctx, int device, int n_tasks, uint64_t seed, int n, mtl_slot_request *requests,
                          mtl_arena **out);
 
+/* "trunk.1" covers "trunk.1.weight", not "trunk.10.weight"; "" covers all. */
+bool mtl_path_covers(const char *prefix, const char *path);
+
+void mtl_slot_freeze(mtl_slot *slot, bool frozen);
+
 /* For the sweep. direct: a view [rows, ...] to write the gradient into, where nothing is there yet and it is
  *contiguous; else out stays NULL and the finished gradient goes through mtl_slot_add. */
 mtl_status mtl_slot_direct(mtl_slot *slot, bool single, uint64_t row_mask, mtl_tensor **out);

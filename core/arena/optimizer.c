@@ -49,15 +49,17 @@ static int moments(const mtl_optim_settings *s)
     return s->kind == MTL_OPTIM_SGD ? s->momentum != 0 : 2;
 }
 
-static mtl_status make_moments(mtl_optimizer *o)
+/* Takes the settings, once there is memory for the moments that they need. */
+static mtl_status apply(mtl_optimizer *o, const mtl_optim_settings *settings)
 {
     mtl_arena *a = o->arena;
-    for (int i = 0; i < moments(&o->settings); i++) {
+    for (int i = 0; i < moments(settings); i++) {
         if (o->moment[i])
             continue;
         MTL_TRY(mtl_tensor_new_on(a->ctx, mtl_tensor_device(a->params), MTL_F32, 1, &a->count, &o->moment[i]));
         MTL_TRY(mtl_tensor_fill(o->moment[i], 0.0));
     }
+    o->settings = *settings;
     return MTL_OK;
 }
 
@@ -71,8 +73,7 @@ mtl_status mtl_optimizer_new(mtl_arena *arena, const mtl_optim_settings *setting
         return mtl_fail(arena->ctx, MTL_ERR_MEMORY, "no host memory left");
     }
     o->arena = arena;
-    o->settings = *settings;
-    status = make_moments(o);
+    status = apply(o, settings);
     if (status == MTL_OK)
         *out = o;
     else
@@ -95,17 +96,15 @@ mtl_status mtl_optimizer_set(mtl_optimizer *o, const mtl_optim_settings *setting
     MTL_TRY(check(o->arena->ctx, settings));
     if (settings->kind != o->settings.kind)
         return mtl_fail(o->arena->ctx, MTL_ERR_ARG, "optimizer: its kind cannot change; make a new one");
-    o->settings = *settings;
-    return make_moments(o);
+    return apply(o, settings);
 }
 
-/* Calls `each` for every longest run of neighbouring slots of a group that have a gradient and are not frozen. A slot
-   of an active group that no gradient reached counts as reached by zero: it decays and its moments fade, as in PyTorch.
- */
 typedef struct {
     int64_t offset, count;
 } range;
 
+/* The next longest run of neighbouring slots of a group, from *slot on, that are not frozen; false: there is none. A
+   slot of an active group that no gradient reached counts as reached by zero: it decays and its moments fade. */
 static bool next_range(mtl_arena *a, const mtl_group *group, int *slot, range *r)
 {
     while (*slot < group->end && a->slots[*slot].frozen)

@@ -10,6 +10,8 @@
 #include "cpu/cpu.h"
 #include "tensor/backend.h"
 
+enum { MOST_THREADS = 1024 };
+
 mtl_status mtl_context_new(int threads, mtl_context **out)
 {
     mtl_context *ctx = calloc(1, sizeof *ctx);
@@ -17,6 +19,7 @@ mtl_status mtl_context_new(int threads, mtl_context **out)
         return MTL_ERR_MEMORY;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     ctx->threads = threads > 0 ? threads : cores > 0 ? (int)cores : 1;
+    ctx->threads = ctx->threads > MOST_THREADS ? MOST_THREADS : ctx->threads;
     ctx->recording = true;
     mtl_status status = mtl_cpu_device_new(ctx, &ctx->devices[0]);
     if (status != MTL_OK) {
@@ -68,8 +71,8 @@ int mtl_threads(const mtl_context *ctx)
 
 mtl_status mtl_set_threads(mtl_context *ctx, int threads)
 {
-    if (threads < 1 || threads > 1024)
-        return mtl_fail(ctx, MTL_ERR_ARG, "threads: %d, which should be 1 to 1024", threads);
+    if (threads < 1 || threads > MOST_THREADS)
+        return mtl_fail(ctx, MTL_ERR_ARG, "threads: %d, which should be 1 to %d", threads, MOST_THREADS);
     ctx->threads = threads;
     return MTL_OK;
 }

@@ -1,21 +1,14 @@
-/* Convolution by columns: some output pixels of one image become a matrix [patch, pixels], and a single-threaded
-   product does the rest. Images are split over threads; sums over the batch are cut by the shape alone. */
-#include "cpu/cpu.h"
-#include "cpu/vec.h"
+/* Convolution. Where output lines are whole pieces of vectors, windows are read where they lie (slide.c). Else by
+   columns: some output pixels become a matrix [patch, pixels], and a single-threaded product does the rest. Images are
+   split over threads; sums over the batch are cut by the shape alone. */
+#include "cpu/conv.h"
 
-/* STRIP: floats of columns that are worked on at once, half of a usual second-level cache. */
-enum { STRIP = 64 * 1024, MAX_CHUNKS = 16, MAX_PARTS = 16 * 1024 * 1024, PIECES = 64, WIDE = 2 * LANES };
+/* Columns that are worked on at once: STRIP floats, half of a usual second-level cache, but at least so many pixels. */
+enum { STRIP = 64 * 1024, LEAST = 128, LEAST_SUM = 256, WIDE = 2 * LANES };
+enum { MAX_CHUNKS = 16, MAX_PARTS = 16 * 1024 * 1024, AT_ONCE = 64 };
 
-typedef struct {
-    mtl_conv c;
-    int64_t patch, pixels;      /* channels kh kw; oh ow */
-    int64_t image, output;      /* elements of one image of x, and of y */
-    int64_t high, wide, padded; /* of an image with its border; its elements, 0 without a border */
-    int64_t strip, strips;      /* pixels that are worked on at once, of each image */
-    bool plain;                 /* 1 x 1, stride 1: the image is its own columns */
-} plan;
-
-static plan plan_of(const mtl_conv *c)
+/* Strips of at least `least` pixels. */
+static plan plan_of(const mtl_conv *c, int64_t least)
 {
     plan p = {.c = *c,
               .patch = c->in_channels * c->kernel_h * c->kernel_w,
@@ -24,10 +17,13 @@ static plan plan_of(const mtl_conv *c)
               .output = c->out_channels * c->out_h * c->out_w,
               .high = c->height + 2 * c->pad_h,
               .wide = c->width + 2 * c->pad_w};
-    p.padded = c->pad_h || c->pad_w ? c->in_channels * p.high * p.wide : 0;
-    p.plain = c->kernel_h == 1 && c->kernel_w == 1 && c->stride_h == 1 && c->stride_w == 1 && !p.padded;
-    p.strips = p.pixels * p.patch / STRIP + 1;
-    p.strip = ((p.pixels + p.strips - 1) / p.strips + WIDE - 1) / WIDE * WIDE;
+    p.border = c->pad_h || c->pad_w;
+    p.bordered = c->in_channels * p.high * p.wide + LANES;
+    p.plain = c->kernel_h == 1 && c->kernel_w == 1 && c->stride_h == 1 && c->stride_w == 1 && !p.border;
+    p.slides = c->stride_w == 1 && c->out_w % PIECE == 0 && p.bordered < INT32_MAX;
+    p.strip = STRIP / p.patch < least ? least : STRIP / p.patch;
+    p.strips = (p.pixels + p.strip - 1) / p.strip;
+    p.strip = ((p.pixels + p.strips - 1) / p.strips + WIDE - 1) / WIDE * WIDE; /* even ones */
     p.strip = p.strip < p.pixels ? p.strip : p.pixels;
     p.strips = (p.pixels + p.strip - 1) / p.strip;
     return p;
@@ -53,11 +49,13 @@ static mtl_status scratch(const mtl_tensor *like, int64_t n, mtl_tensor **t, flo
     return MTL_OK;
 }
 
-/* The image with its border, in `room` whose border is zero already; itself where there is none. */
-static const float *bordered(const plan *p, const float *x, float *room)
+/* Image b with its border, in `room` whose border is zero already; where it lies if it has none. For columns the last
+   image goes to `room` too: whole vectors are read, and may go past its end. */
+static const float *image_of(const plan *p, int64_t b, const float *x, float *room)
 {
     const mtl_conv *c = &p->c;
-    if (!p->padded)
+    x += b * p->image;
+    if (!p->border && (p->slides || b < c->batch - 1))
         return x;
     for (int64_t line = 0; line < c->in_channels * c->height; line++) {
         int64_t y = line / c->height * p->high + line % c->height + c->pad_h;
@@ -66,68 +64,79 @@ static const float *bordered(const plan *p, const float *x, float *room)
     return room;
 }
 
-/* Neighbouring output pixels of one line: where their first input lies, and where they stand in a line of columns. */
+/* Neighbouring output pixels of one line, a vector's at most: the first one's place in the image, and in a line of
+   columns. */
 typedef struct {
     int64_t from, to, n;
-} piece;
+} run;
 
-/* Up to PIECES of them, from pixel *at on. */
-static int pieces_of(const plan *p, int64_t first, int64_t *at, int64_t end, piece *out)
+/* Up to AT_ONCE of them, from pixel *at on. */
+static int runs_of(const plan *p, int64_t first, int64_t *at, int64_t end, run *out)
 {
     const mtl_conv *c = &p->c;
     int n = 0;
-    for (; *at < end && n < PIECES; n++) {
+    for (; *at < end && n < AT_ONCE; n++) {
         int64_t oy = *at / c->out_w, ox = *at % c->out_w, left = c->out_w - ox;
         left = left < end - *at ? left : end - *at;
-        out[n] = (piece){oy * c->stride_h * p->wide + ox * c->stride_w, *at - first, left};
+        left = left < LANES ? left : LANES;
+        out[n] = (run){oy * c->stride_h * p->wide + ox * c->stride_w, *at - first, left};
         *at += left;
     }
     return n;
 }
 
-INLINE void copy_piece(const float *from, int64_t stride, int64_t n, float *to)
+/* Whole vectors: what is too much is overwritten by the next run, or lies in the slack behind the line. */
+INLINE void copy_run(const float *from, int64_t stride, int64_t n, float *to)
 {
-    if (stride != 1) {
+    if (stride == 1)
+        *(vec *)to = *(const vec *)from;
+    else
         for (int64_t i = 0; i < n; i++)
             to[i] = from[i * stride];
-        return;
-    }
-    for (; n >= LANES; n -= LANES, from += LANES, to += LANES)
-        *(vec *)to = *(const vec *)from;
-    if (n > 0)
-        store_part(to, load_part(from, n), n);
 }
 
-INLINE void add_piece(const float *from, int64_t stride, int64_t n, float *to)
+#define ADD(type)                                                                                                      \
+    do {                                                                                                               \
+        *(type *)to += *(const type *)from;                                                                            \
+        n -= (int64_t)(sizeof(type) / sizeof(float));                                                                  \
+        to += sizeof(type) / sizeof(float), from += sizeof(type) / sizeof(float);                                      \
+    } while (0)
+
+INLINE void add_run(const float *from, int64_t n, float *to, int64_t stride)
 {
     if (stride != 1) {
         for (int64_t i = 0; i < n; i++)
             to[i * stride] += from[i];
         return;
     }
-    for (; n >= LANES; n -= LANES, from += LANES, to += LANES)
-        *(vec *)to += *(const vec *)from;
-    if (n > 0)
-        store_part(to, load_part(to, n) + load_part(from, n), n);
+    if (n == LANES)
+        ADD(vec);
+    if (LANES > 8 && n >= 8)
+        ADD(octet);
+    if (LANES > 4 && n >= 4)
+        ADD(quad);
+    while (n > 0)
+        ADD(float);
 }
 
-/* Lines of columns, `pitch` apart, of `pixels` pixels of a bordered image; or their adjoint, added to it. */
-INLINE void walk(const plan *p, bool add, int64_t first, int64_t pixels, float *image, int64_t pitch, float *cols)
+/* Lines of columns, `pitch` apart, of `pixels` pixels of a bordered image; or their adjoint, added to it. Lines that
+   follow each other without slack have to be written one panel after the other, each in one go. */
+INLINE void walk(const plan *p, bool add, int64_t stride, int64_t first, int64_t pixels, float *image, int64_t pitch,
+                 float *cols)
 {
     const mtl_conv *c = &p->c;
-    piece pieces[PIECES];
+    run runs[AT_ONCE];
     for (int64_t at = first; at < first + pixels;) {
-        int n = pieces_of(p, first, &at, first + pixels, pieces);
+        int n = runs_of(p, first, &at, first + pixels, runs);
         float *line = cols;
         for (int64_t row = 0; row < c->in_channels * c->kernel_h; row++) {
             float *corner = image + (row / c->kernel_h * p->high + row % c->kernel_h) * p->wide;
             for (int64_t k = 0; k < c->kernel_w; k++, line += pitch, corner++) {
-                for (int i = 0; i < n; i++) {
-                    const piece *q = &pieces[i];
+                for (const run *q = runs; q < runs + n; q++) {
                     if (add)
-                        add_piece(line + q->to, c->stride_w, q->n, corner + q->from);
+                        add_run(line + q->to, q->n, corner + q->from, stride);
                     else
-                        copy_piece(corner + q->from, c->stride_w, q->n, line + q->to);
+                        copy_run(corner + q->from, stride, q->n, line + q->to);
                 }
             }
         }
@@ -136,74 +145,104 @@ INLINE void walk(const plan *p, bool add, int64_t first, int64_t pixels, float *
 
 static void columns(const plan *p, const float *image, int64_t first, int64_t pixels, int64_t pitch, float *cols)
 {
-    walk(p, false, first, pixels, (float *)image, pitch, cols);
+    if (p->c.stride_w == 1)
+        walk(p, false, 1, first, pixels, (float *)image, pitch, cols);
+    else
+        walk(p, false, p->c.stride_w, first, pixels, (float *)image, pitch, cols);
 }
 
 static void add_columns(const plan *p, const float *cols, int64_t first, int64_t pixels, int64_t pitch, float *image)
 {
-    walk(p, true, first, pixels, image, pitch, (float *)cols);
+    if (p->c.stride_w == 1)
+        walk(p, true, 1, first, pixels, image, pitch, (float *)cols);
+    else
+        walk(p, true, p->c.stride_w, first, pixels, image, pitch, (float *)cols);
 }
 
-/* y of one strip */
-static void strip_forward(const plan *p, int64_t first, int64_t pixels, const float *x, const float *image,
-                          const float *weight, const float *bias, float *cols, float *y)
+/* What slide.c needs: the places, and room for the weight as it wants it. */
+static mtl_status places_of(const plan *p, const mtl_tensor *like, mtl_tensor **t, const int32_t **places)
 {
-    const mtl_conv *c = &p->c;
-    float *out = y + first;
-    for (int64_t o = 0; o < c->out_channels; o++) {
+    *places = NULL;
+    if (!p->slides)
+        return MTL_OK;
+    MTL_TRY(mtl_tensor_like(like, MTL_I32, 1, (int64_t[]){mtl_slide_places(p, NULL)}, t));
+    mtl_slide_places(p, mtl_i32(*t));
+    *places = mtl_i32(*t);
+    return MTL_OK;
+}
+
+/* Pixels of y of image b, by columns */
+static void by_columns(const plan *p, int64_t first, int64_t pixels, const float *x, const float *image,
+                       const float *weight, const float *bias, float *cols, float *y)
+{
+    int64_t channels = p->c.out_channels;
+    for (int64_t o = 0; o < channels; o++) {
         for (int64_t i = 0; i < pixels; i++)
-            out[o * p->pixels + i] = bias ? bias[o] : 0.0f;
+            y[o * p->pixels + first + i] = bias ? bias[o] : 0.0f;
     }
-    if (!p->plain)
-        columns(p, image, first, pixels, pixels, cols);
-    MTL_CPU(sgemm)
-    (false, false, c->out_channels, pixels, p->patch, 1.0f, weight, p->patch, p->plain ? x + first : cols,
-     p->plain ? p->pixels : pixels, NULL, 1.0f, out, p->pixels);
+    for (int64_t j = 0; !p->plain && j < pixels; j += WIDE) { /* each panel as sgemm packs them */
+        int64_t n = pixels - j < WIDE ? pixels - j : WIDE;
+        columns(p, image, first + j, n, n > LANES ? WIDE : LANES, cols + j * p->patch);
+    }
+    mtl_sgemm(false, false, channels, pixels, p->patch, 1.0f, weight, p->patch, x + first, p->pixels,
+              p->plain ? NULL : cols, 1.0f, y + first, p->pixels);
 }
 
 static mtl_status conv2d(const mtl_conv *c, const mtl_tensor *x, const mtl_tensor *w, const mtl_tensor *bias,
                          mtl_tensor *y)
 {
-    plan p = plan_of(c);
-    mtl_tensor *room = NULL;
+    plan p = plan_of(c, LEAST);
+    mtl_tensor *room = NULL, *map = NULL;
+    const int32_t *places;
     const float *from = mtl_f32(x), *weight = mtl_f32(w), *start = bias ? mtl_f32(bias) : NULL;
     float *to = mtl_f32(y), *own;
-    int64_t items = c->batch * p.strips, each = p.padded + (p.plain ? 0 : p.patch * p.strip);
+    int64_t items = c->batch * p.strips, packed = p.slides ? mtl_slide_weight(&p, weight, NULL) : 0;
+    int64_t each = p.bordered + (p.plain || p.slides ? 0 : mtl_sgemm_packed(p.strip, p.patch) + LANES);
     int threads = threads_for(x->ctx, &p, items, 1);
-    MTL_TRY(scratch(x, threads * each, &room, &own));
+    mtl_status status = scratch(x, packed + threads * each, &room, &own);
+    if (status == MTL_OK)
+        status = places_of(&p, x, &map, &places);
+    if (status != MTL_OK)
+        goto done;
+    if (p.slides)
+        mtl_slide_weight(&p, weight, own);
 #pragma omp parallel for schedule(static, 1) num_threads(threads)
     for (int64_t t = 0; t < threads; t++) {
-        float *border = own + t * each;
+        float *border = own + packed + t * each;
         const float *image = NULL;
-        memset(border, 0, (size_t)p.padded * sizeof *border);
+        memset(border, 0, (size_t)p.bordered * sizeof *border);
         for (int64_t item = items * t / threads, end = items * (t + 1) / threads; item < end; item++) {
             int64_t b = item / p.strips, s = item % p.strips, first, pixels = strip_of(&p, s, &first);
-            const float *in = from + b * p.image;
+            float *out = to + b * p.output;
             if (!image || s == 0)
-                image = bordered(&p, in, border);
-            strip_forward(&p, first, pixels, in, image, weight, start, border + p.padded, to + b * p.output);
+                image = image_of(&p, b, from, border);
+            if (p.slides)
+                mtl_slide_forward(&p, places, own, start, image, first, first + pixels, out);
+            else
+                by_columns(&p, first, pixels, from + b * p.image, image, weight, start, border + p.bordered, out);
         }
     }
+done:
     mtl_tensor_release(room);
-    return MTL_OK;
+    mtl_tensor_release(map);
+    return status;
 }
 
 /* dx of one cotangent and image */
 static void image_grad(const plan *p, const float *weight, const float *dy, float *border, float *dx)
 {
     const mtl_conv *c = &p->c;
-    float *sum = p->padded ? border : dx, *cols = border + p->padded;
+    float *sum = p->border ? border : dx, *cols = border + p->bordered;
     if (!p->plain)
-        memset(sum, 0, (size_t)(p->padded ? p->padded : p->image) * sizeof *sum);
+        memset(sum, 0, (size_t)(p->border ? p->bordered : p->image) * sizeof *sum);
     for (int64_t s = 0; s < p->strips; s++) {
         int64_t first, pixels = strip_of(p, s, &first);
-        MTL_CPU(sgemm)
-        (true, false, p->patch, pixels, c->out_channels, 1.0f, weight, p->patch, dy + first, p->pixels, NULL, 0.0f,
-         p->plain ? dx + first : cols, p->plain ? p->pixels : pixels);
+        mtl_sgemm(true, false, p->patch, pixels, c->out_channels, 1.0f, weight, p->patch, dy + first, p->pixels, NULL,
+                  0.0f, p->plain ? dx + first : cols, p->plain ? p->pixels : pixels);
         if (!p->plain)
             add_columns(p, cols, first, pixels, pixels, sum);
     }
-    for (int64_t line = 0; p->padded && line < c->in_channels * c->height; line++) {
+    for (int64_t line = 0; p->border && line < c->in_channels * c->height; line++) {
         int64_t y = line / c->height * p->high + line % c->height + c->pad_h;
         memcpy(dx + line * c->width, border + y * p->wide + c->pad_w, (size_t)c->width * sizeof *dx);
     }
@@ -214,7 +253,7 @@ static mtl_status input_grad(const plan *p, int64_t rows, const mtl_tensor *w, c
     mtl_tensor *room = NULL;
     const float *weight = mtl_f32(w), *from = mtl_f32(dy);
     float *to = mtl_f32(dx), *own;
-    int64_t items = rows * p->c.batch, each = p->padded + (p->plain ? 0 : p->patch * p->strip);
+    int64_t items = rows * p->c.batch, each = p->bordered + (p->plain ? 0 : p->patch * p->strip);
     int threads = threads_for(dx->ctx, p, items, rows);
     MTL_TRY(scratch(dx, threads * each, &room, &own));
 #pragma omp parallel for schedule(static, 1) num_threads(threads)
@@ -226,40 +265,77 @@ static mtl_status input_grad(const plan *p, int64_t rows, const mtl_tensor *w, c
     return MTL_OK;
 }
 
-/* Sums over the batch: dw and db of all cotangents at once, with the columns of a few images (or a strip of one). */
+/* Sums over the batch: dw and db of all cotangents at once, over a few images (or a strip of one) at a time. */
 typedef struct {
     plan p;
-    int64_t rows, lines;   /* cotangents; times output channels */
-    int64_t group, pitch;  /* images at once; their pixels */
-    int64_t weights, part; /* floats of dw (0: not wanted) and of dw and db */
+    const int32_t *places;
+    int64_t lines;         /* cotangents times output channels */
+    int64_t group;         /* images at once */
+    int64_t weights, part; /* floats of dw (0: not wanted), and of dw and db */
     const float *x, *dy;
 } summing;
 
-/* part += the share of pixels [first, first + pixels) of images [image, image + n) */
-static void add_share(const summing *s, int64_t image, int64_t n, int64_t first, int64_t pixels, float *room,
-                      float *part)
+/* The pixels of a line of dy: cotangent line / O, output channel line % O. */
+static const float *line_of(const summing *s, int64_t image, int64_t line)
+{
+    int64_t out = s->p.c.out_channels;
+    return s->dy + ((line / out * s->p.c.batch + image) * out + line % out) * s->p.pixels;
+}
+
+static int64_t room_of(const summing *s)
 {
     const plan *p = &s->p;
-    int64_t out = p->c.out_channels, width = n * pixels;
-    float *border = room, *dys = border + p->padded, *cols = dys + s->lines * s->pitch;
-    for (int64_t i = 0; i < n; i++) {
-        if (s->weights)
-            columns(p, bordered(p, s->x + (image + i) * p->image, border), first, pixels, width, cols + i * pixels);
-        for (int64_t line = 0; line < s->lines; line++) {
-            int64_t from = ((line / out * p->c.batch + image + i) * out + line % out) * p->pixels + first;
-            copy_piece(s->dy + from, 1, pixels, dys + line * width + i * pixels);
+    int64_t pitch = s->group * p->strip;
+    if (!s->weights)
+        return 0;
+    return p->slides ? s->group * p->bordered : p->bordered + pitch * s->lines + (pitch + LANES) * p->patch;
+}
+
+static void slide_share(const summing *s, int64_t image, int64_t n, float *room, float *part)
+{
+    const plan *p = &s->p;
+    for (int64_t i = 0; p->border && i < n; i++)
+        image_of(p, image + i, s->x, room + i * p->bordered);
+    mtl_slide_sums(p, s->places, s->lines, n, p->border ? room : s->x + image * p->image,
+                   p->border ? p->bordered : p->image, line_of(s, image, 0), part);
+}
+
+static void column_share(const summing *s, int64_t image, int64_t n, float *room, float *part)
+{
+    const plan *p = &s->p;
+    float *dys = room + p->bordered, *cols = dys + s->group * p->strip * s->lines;
+    for (int64_t strip = 0; strip < p->strips; strip++) {
+        int64_t first, pixels = strip_of(p, strip, &first), width = n * pixels, pitch = width + LANES;
+        for (int64_t i = 0; i < n; i++) {
+            columns(p, image_of(p, image + i, s->x, room), first, pixels, pitch, cols + i * pixels);
+            for (int64_t line = 0; line < s->lines; line++)
+                memcpy(dys + line * width + i * pixels, line_of(s, image + i, line) + first,
+                       (size_t)pixels * sizeof *dys);
         }
+        mtl_sgemm(false, true, s->lines, p->patch, width, 1.0f, dys, width, cols, pitch, NULL, 1.0f, part, p->patch);
     }
-    if (s->weights)
-        MTL_CPU(sgemm)
-        (false, true, s->lines, p->patch, width, 1.0f, dys, width, cols, width, NULL, 1.0f, part, p->patch);
-    for (int64_t line = 0; s->part > s->weights && line < s->lines; line++) {
+}
+
+static void bias_share(const summing *s, int64_t image, float *part)
+{
+    for (int64_t line = 0; line < s->lines; line++) {
+        const float *from = line_of(s, image, line);
         float sum = 0.0f;
 #pragma omp simd reduction(+ : sum)
-        for (int64_t i = 0; i < width; i++)
-            sum += dys[line * width + i];
-        part[s->weights + line] += sum;
+        for (int64_t i = 0; i < s->p.pixels; i++)
+            sum += from[i];
+        part[line] += sum;
     }
+}
+
+/* part = dw and db of images [image, end) */
+static void sum_images(const summing *s, int64_t image, int64_t end, float *room, float *part)
+{
+    memset(part, 0, (size_t)s->part * sizeof *part);
+    for (int64_t b = image; b < end && s->weights; b += s->group)
+        (s->p.slides ? slide_share : column_share)(s, b, end - b < s->group ? end - b : s->group, room, part);
+    for (int64_t b = image; b < end && s->part > s->weights; b++)
+        bias_share(s, b, part + s->weights);
 }
 
 /* out[i] = the sum of the chunks' parts, in their order */
@@ -278,57 +354,57 @@ static void add_parts(const mtl_context *ctx, int64_t chunks, int64_t stride, co
     }
 }
 
+static int64_t between(int64_t n, int64_t low, int64_t high)
+{
+    return n < low ? low : n < high ? n : high;
+}
+
 static mtl_status parameter_grad(const plan *p, int64_t rows, const mtl_tensor *x, const mtl_tensor *dy, mtl_tensor *dw,
                                  mtl_tensor *db)
 {
-    mtl_tensor *room = NULL;
+    mtl_tensor *room = NULL, *map = NULL;
     float *own;
-    summing s = {
-        .p = *p, .rows = rows, .lines = rows * p->c.out_channels, .x = x ? mtl_f32(x) : NULL, .dy = mtl_f32(dy)};
-    int64_t batch = p->c.batch;
+    summing s = {.p = *p, .lines = rows * p->c.out_channels, .x = x ? mtl_f32(x) : NULL, .dy = mtl_f32(dy)};
     s.weights = dw ? s.lines * p->patch : 0;
     s.part = s.weights + (db ? s.lines : 0);
-    int64_t chunks = MAX_PARTS / (s.part + 1);
-    chunks = chunks < 2 ? 2 : chunks < MAX_CHUNKS ? chunks : MAX_CHUNKS;
-    chunks = chunks < batch ? chunks : batch > 0 ? batch : 1;
-    s.group = p->strips > 1 ? 1 : STRIP / (p->pixels * (p->patch + s.lines));
-    s.group = s.group < 1 ? 1 : s.group < batch / chunks ? s.group : batch / chunks > 0 ? batch / chunks : 1;
-    s.pitch = s.group * p->strip;
-    int64_t each = p->padded + s.pitch * (s.lines + (dw ? p->patch : 0));
+    int64_t batch = between(p->c.batch, 1, INT64_MAX);
+    int64_t chunks = between(between(MAX_PARTS / (s.part + 1), 2, MAX_CHUNKS), 1, batch);
+    int64_t fit = p->slides ? 1024 / p->pixels : p->strips > 1 ? 1 : STRIP / (p->pixels * (p->patch + s.lines));
+    s.group = between(fit, 1, (batch + chunks - 1) / chunks);
+    int64_t each = room_of(&s);
     int threads = threads_for(dy->ctx, p, chunks, rows);
-    MTL_TRY(scratch(dy, chunks * s.part + threads * each, &room, &own));
+    mtl_status status = scratch(dy, chunks * s.part + threads * each, &room, &own);
+    if (status == MTL_OK)
+        status = places_of(p, dy, &map, &s.places);
+    if (status != MTL_OK)
+        goto done;
     float *work = own + chunks * s.part;
+    memset(work, 0, (size_t)(threads * each) * sizeof *work); /* for the borders */
 #pragma omp parallel for schedule(static, 1) num_threads(threads)
     for (int64_t t = 0; t < threads; t++) {
-        memset(work + t * each, 0, (size_t)p->padded * sizeof *work);
         for (int64_t chunk = chunks * t / threads; chunk < chunks * (t + 1) / threads; chunk++) {
-            int64_t image, end, first;
-            memset(own + chunk * s.part, 0, (size_t)s.part * sizeof *own);
-            mtl_block(batch, chunks, chunk, &image, &end);
-            for (; image < end; image += s.group) {
-                int64_t n = end - image < s.group ? end - image : s.group;
-                for (int64_t i = 0; i < p->strips; i++) {
-                    int64_t pixels = strip_of(p, i, &first);
-                    add_share(&s, image, n, first, pixels, work + t * each, own + chunk * s.part);
-                }
-            }
+            int64_t image, end;
+            mtl_block(p->c.batch, chunks, chunk, &image, &end);
+            sum_images(&s, image, end, work + t * each, own + chunk * s.part);
         }
     }
     if (dw)
         add_parts(dy->ctx, chunks, s.part, own, s.weights, mtl_f32(dw));
     if (db)
         add_parts(dy->ctx, chunks, s.part, own + s.weights, s.lines, mtl_f32(db));
+done:
     mtl_tensor_release(room);
-    return MTL_OK;
+    mtl_tensor_release(map);
+    return status;
 }
 
 static mtl_status conv2d_grad(const mtl_conv *c, int64_t rows, const mtl_tensor *x, const mtl_tensor *w,
                               const mtl_tensor *dy, mtl_tensor *dx, mtl_tensor *dw, mtl_tensor *db)
 {
-    plan p = plan_of(c);
+    plan p = plan_of(c, LEAST), sum = plan_of(c, LEAST_SUM);
     if (dx)
         MTL_TRY(input_grad(&p, rows, w, dy, dx));
-    return dw || db ? parameter_grad(&p, rows, x, dy, dw, db) : MTL_OK;
+    return dw || db ? parameter_grad(&sum, rows, x, dy, dw, db) : MTL_OK;
 }
 
 void MTL_CPU(conv)(mtl_backend *table)

@@ -89,28 +89,33 @@ static const char *choose(mtl_backend *table)
     return "baseline";
 }
 
+/* The table is the device's own: contexts of several threads share nothing. */
+typedef struct {
+    mtl_device device; /* first: freed as it */
+    mtl_backend table;
+} cpu_device;
+
 mtl_status mtl_cpu_device_new(mtl_context *ctx, mtl_device **out)
 {
-    static mtl_backend table; /* the same for every context; filled again with the same values */
-    mtl_device *device = calloc(1, sizeof *device);
+    cpu_device *cpu = calloc(1, sizeof *cpu);
     mtl_pool *pool = mtl_pool_new();
-    if (!device || !pool) {
-        free(device);
+    if (!cpu || !pool) {
+        free(cpu);
         free(pool);
         return MTL_ERR_MEMORY;
     }
-    table.name = "cpu";
-    table.alloc = cpu_alloc;
-    table.free = cpu_free;
-    table.write = cpu_write;
-    table.read = cpu_read;
-    table.copy = cpu_copy;
-    table.fill = cpu_fill;
-    table.shutdown = cpu_shutdown;
-    ctx->isa = choose(&table);
-    openblas_set_num_threads(1); /* mtl splits the work; see design: Threads */
-    *device = (mtl_device){.ctx = ctx, .kernels = &table, .pool = pool};
-    *out = device;
+    cpu->table = (mtl_backend){.name = "cpu",
+                               .alloc = cpu_alloc,
+                               .free = cpu_free,
+                               .write = cpu_write,
+                               .read = cpu_read,
+                               .copy = cpu_copy,
+                               .fill = cpu_fill,
+                               .shutdown = cpu_shutdown};
+    ctx->isa = choose(&cpu->table);
+    openblas_set_num_threads(1); /* mtl splits the work, and is the only one with threads */
+    cpu->device = (mtl_device){.ctx = ctx, .kernels = &cpu->table, .pool = pool};
+    *out = &cpu->device;
     return MTL_OK;
 }
 

@@ -75,9 +75,8 @@ static void tile(const job *job, int64_t at)
         beta = 1.0f;
     }
     if (p_end > p)
-        MTL_CPU(sgemm)
-        (g->trans_a, g->trans_b, i_end - i, j_end - j, p_end - p, g->alpha, a, g->lda, b, g->ldb, job->packed, beta, c,
-         ldc);
+        mtl_sgemm(g->trans_a, g->trans_b, i_end - i, j_end - j, p_end - p, g->alpha, a, g->lda, b, g->ldb, job->packed,
+                  beta, c, ldc);
 }
 
 static void add_parts(const job *job, const mtl_context *ctx)
@@ -104,9 +103,9 @@ static mtl_status gemm(const mtl_gemm *g, const mtl_tensor *a, const mtl_tensor 
     if (g->m == 0 || g->n == 0 || g->batch == 0)
         return MTL_OK;
     job.bias = bias ? mtl_f32(bias) : NULL;
-    int64_t tiles = g->batch * cut->rows * cut->columns * cut->pieces, panels = MTL_CPU(sgemm_panels)(g->n);
+    int64_t tiles = g->batch * cut->rows * cut->columns * cut->pieces, panels = mtl_sgemm_panels(g->n);
     int threads = work_of(g) * (double)g->batch < SMALL ? 1 : MTL_CPU_THREADS(c->ctx, tiles);
-    int64_t floats = cut->pack ? MTL_CPU(sgemm_packed)(g->n, g->k) : (cut->pieces - 1) * g->batch * g->m * g->n;
+    int64_t floats = cut->pack ? mtl_sgemm_packed(g->n, g->k) : (cut->pieces - 1) * g->batch * g->m * g->n;
     if (floats > 0) {
         MTL_TRY(mtl_tensor_like(c, MTL_F32, 1, &floats, &room));
         job.parts = mtl_f32(room);
@@ -114,7 +113,7 @@ static mtl_status gemm(const mtl_gemm *g, const mtl_tensor *a, const mtl_tensor 
     if (cut->pack) {
 #pragma omp parallel for schedule(static) num_threads(g->n * g->k < MTL_CPU_GRAIN ? 1 : MTL_CPU_THREADS(c->ctx, panels))
         for (int64_t which = 0; which < panels; which++)
-            MTL_CPU(sgemm_pack)(g->trans_b, g->n, g->k, job.b, g->ldb, which, job.parts);
+            mtl_sgemm_pack(g->trans_b, g->n, g->k, job.b, g->ldb, which, job.parts);
         job.packed = job.parts;
     }
 #pragma omp parallel for schedule(static) num_threads(threads)

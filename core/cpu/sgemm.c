@@ -5,13 +5,6 @@
 #include "cpu/cpu.h"
 #include "cpu/vec.h"
 
-#if defined(__AVX512F__)
-enum { TILE = 12, DOTS = 5 }; /* 32 registers */
-#elif defined(__AVX2__)
-enum { TILE = 6, DOTS = 3 }; /* 16 */
-#else
-enum { TILE = 4, DOTS = 3 };
-#endif
 enum { WIDE = 2 * LANES, DEPTH = 256, ROWS = 192 }; /* a panel's width and depth; rows packed at once */
 
 /* op(A)(i, p) is a[i * row + p * step]; row p of the panel is b + p * pitch. */
@@ -159,9 +152,10 @@ static void pack_panel(bool trans, int64_t n, int64_t depth, const float *b, int
         pack(width, n, depth, b + j, ldb, out);
 }
 
-/* c[m, n] (+)= the sum's places k .. k + depth, for m <= ROWS. `packed`: these lines of op(B), or NULL. */
+/* c[m, n] (+)= the sum's places k .. k + depth, for m <= ROWS. `packed`: all of op(B), each panel by
+   itself, or NULL; k: where in the sum this is. */
 static void by_panels(const shape *s, int64_t m, int64_t depth, const float *a, const float *b, const float *packed,
-                      float beta, float *c)
+                      float beta, int64_t k, float *c)
 {
     float left[ROWS * DEPTH + LANES] __attribute__((aligned(64))), right[WIDE * DEPTH] __attribute__((aligned(64)));
     panel p = {.a = a,
@@ -173,7 +167,7 @@ static void by_panels(const shape *s, int64_t m, int64_t depth, const float *a, 
     bool repack = s->n >= 4 * WIDE && m >= 4 * TILE; /* used often enough */
     for (int64_t j = 0; j < s->n; j += WIDE) {
         int64_t n = s->n - j < WIDE ? s->n - j : WIDE, width = n > LANES ? WIDE : LANES;
-        p.b = packed ? packed + j * depth : right;
+        p.b = packed ? packed + j * s->k + k * width : right;
         p.pitch = width;
         if (!packed && !s->trans_b && n == width && m <= 4 * TILE) { /* good enough where it lies */
             p.b = b + j;
@@ -199,20 +193,6 @@ static void by_panels(const shape *s, int64_t m, int64_t depth, const float *a, 
             pass(&q, end - i, n, c + i * s->ldc + j, s->ldc);
         }
     }
-}
-
-/* The sum of a vector's elements, always in this order. */
-INLINE float total(vec v)
-{
-    quad part[LANES / 4], sum;
-    memcpy(part, &v, sizeof part);
-    UNROLL
-    for (int half = LANES / 8; half > 0; half /= 2)
-        UNROLL
-    for (int i = 0; i < half; i++)
-        part[i] += part[i + half];
-    sum = part[0] + __builtin_shufflevector(part[0], part[0], 2, 3, 0, 1);
-    return sum[0] + sum[1];
 }
 
 /* c[rows, columns] = alpha (rows of a) . (rows of b) + beta c, with rows and columns known to the compiler */
@@ -272,7 +252,10 @@ static void dots(int rows, int columns, const shape *s, const float *a, const fl
         DOTS_CASE(1, 1)
         DOTS_CASE(1, 2)
         DOTS_CASE(1, 3)
-        DOTS_CASE(2, 1) DOTS_CASE(2, 2) DOTS_CASE(2, 3) DOTS_CASE(3, 1) DOTS_CASE(3, 2) DOTS_CASE(3, 3)
+        DOTS_CASE(2, 1)
+        DOTS_CASE(2, 2)
+        DOTS_CASE(2, 3)
+        DOTS_CASE(3, 1) DOTS_CASE(3, 2) DOTS_CASE(3, 3)
 #if defined(__AVX512F__)
             DOTS_CASE(1, 4) DOTS_CASE(1, 5) DOTS_CASE(2, 4) DOTS_CASE(2, 5) DOTS_CASE(3, 4) DOTS_CASE(3, 5)
                 DOTS_CASE(4, 1) DOTS_CASE(4, 2) DOTS_CASE(4, 3) DOTS_CASE(4, 4) DOTS_CASE(4, 5) DOTS_CASE(5, 1)
@@ -301,33 +284,24 @@ static bool dots_pay(const shape *s)
     return !s->trans_a && s->trans_b && (10 * s->m < s->k || s->n * (s->k + 64) < 16 * s->k);
 }
 
-static int64_t padded(int64_t n)
-{
-    return (n + LANES - 1) / LANES * LANES;
-}
-
-int64_t MTL_CPU(sgemm_panels)(int64_t n)
+int64_t mtl_sgemm_panels(int64_t n)
 {
     return (n + WIDE - 1) / WIDE;
 }
 
-int64_t MTL_CPU(sgemm_packed)(int64_t n, int64_t k)
+int64_t mtl_sgemm_packed(int64_t n, int64_t k)
 {
-    return padded(n) * k;
+    return (n + LANES - 1) / LANES * LANES * k;
 }
 
-void MTL_CPU(sgemm_pack)(bool trans_b, int64_t n, int64_t k, const float *b, int64_t ldb, int64_t which, float *packed)
+void mtl_sgemm_pack(bool trans_b, int64_t n, int64_t k, const float *b, int64_t ldb, int64_t which, float *packed)
 {
     int64_t j = which * WIDE;
-    for (int64_t p = 0; p < k; p += DEPTH) {
-        int64_t depth = k - p < DEPTH ? k - p : DEPTH;
-        pack_panel(trans_b, n - j < WIDE ? n - j : WIDE, depth, b + (trans_b ? p : p * ldb), ldb, j,
-                   packed + padded(n) * p + j * depth);
-    }
+    pack_panel(trans_b, n - j < WIDE ? n - j : WIDE, k, b, ldb, j, packed + j * k);
 }
 
-void MTL_CPU(sgemm)(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
-                    int64_t lda, const float *b, int64_t ldb, const float *packed, float beta, float *c, int64_t ldc)
+void mtl_sgemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda,
+               const float *b, int64_t ldb, const float *packed, float beta, float *c, int64_t ldc)
 {
     shape s = {trans_a, trans_b, m, n, k, lda, ldb, ldc, alpha, beta};
     if (n == 1 && !trans_b && ldb == 1) { /* a column is a row as well */
@@ -342,8 +316,8 @@ void MTL_CPU(sgemm)(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,
         int64_t rows = m - i < ROWS ? m - i : ROWS, p = 0;
         do {
             int64_t depth = k - p < DEPTH ? k - p : DEPTH;
-            by_panels(&s, rows, depth, a + (trans_a ? p * lda + i : i * lda + p), b + (s.trans_b ? p : p * ldb),
-                      packed ? packed + padded(n) * p : NULL, p == 0 ? beta : 1.0f, c + i * ldc);
+            by_panels(&s, rows, depth, a + (trans_a ? p * lda + i : i * lda + p), b + (s.trans_b ? p : p * ldb), packed,
+                      p == 0 ? beta : 1.0f, p, c + i * ldc);
             p += depth;
         } while (p < k);
     }

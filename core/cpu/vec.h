@@ -11,15 +11,18 @@
 #endif
 
 #if defined(__AVX512F__)
-enum { LANES = 16 };
+enum { LANES = 16, TILE = 12, DOTS = 5 }; /* 32 registers */
 #elif defined(__AVX2__)
-enum { LANES = 8 };
+enum { LANES = 8, TILE = 6, DOTS = 3 }; /* 16 */
 #else
-enum { LANES = 4 };
+enum { LANES = 4, TILE = 4, DOTS = 3 };
 #endif
+
+/* Products hold TILE x 2 vectors of sums, or DOTS x DOTS, in registers. */
 
 typedef float vec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef int32_t ints __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef float octet __attribute__((vector_size(32), aligned(4), may_alias));
 typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));
 
 #define INLINE static inline __attribute__((always_inline))
@@ -54,6 +57,20 @@ INLINE void store_part(float *to, vec v, int64_t n)
 #else
     memcpy(to, &v, (size_t)n * sizeof *to);
 #endif
+}
+
+/* The sum of a vector's elements, always in this order. */
+INLINE float total(vec v)
+{
+    quad part[LANES / 4], sum;
+    memcpy(part, &v, sizeof part);
+    UNROLL
+    for (int half = LANES / 8; half > 0; half /= 2)
+        UNROLL
+    for (int i = 0; i < half; i++)
+        part[i] += part[i + half];
+    sum = part[0] + __builtin_shufflevector(part[0], part[0], 2, 3, 0, 1);
+    return sum[0] + sum[1];
 }
 
 #endif

@@ -147,6 +147,7 @@ static mtl_status leaf_add(mtl_tensor *leaf, int rows, uint64_t row_mask, mtl_te
         leaf->grad = grad;
         MTL_TRY(MTL_KERNEL(grad, fill, grad, 0.0));
     }
+    grad->storage->version++;
     for (int r = 0; r < rows; r++) {
         if (row_mask >> r & 1)
             MTL_TRY(move_row(grad, rows, r, dx, n, given++, true));
@@ -248,6 +249,8 @@ static mtl_status run_rule(mtl_node *node, int rows)
     }
     status = node->op->backward(&call);
     for (int i = 0; i < node->n_inputs; i++) {
+        if (status != MTL_OK && call.direct[i])
+            node->edges[i].leaf->slot->has_grad = false; /* not written, or not whole */
         if (status == MTL_OK && call.dx[i] && !call.direct[i] && node->needs[i])
             status = deliver(&node->edges[i], rows, node->pending_rows, call.dx[i]);
         mtl_tensor_release(call.dx[i]);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arena/arena.h"
 #include "tensor/backend.h"
 
 bool mtl_set_recording(mtl_context *ctx, bool on)
@@ -29,7 +30,10 @@ mtl_status mtl_tensor_require_grad(mtl_tensor *t, bool wanted)
     if (t->dtype != MTL_F32)
         return mtl_fail(t->ctx, MTL_ERR_DTYPE, "requires_grad: the tensor is %s, which should be float32",
                         mtl_dtype_name(t->dtype));
-    t->wants_grad = wanted;
+    if (t->slot)
+        mtl_slot_freeze(t->slot, !wanted);
+    else
+        t->wants_grad = wanted;
     return MTL_OK;
 }
 

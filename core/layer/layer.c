@@ -19,6 +19,10 @@ static const mtl_layer_type *const types[] = {
 #undef MTL_LAYER
     NULL};
 
+/* Doubles count exactly up to here. */
+#define MOST 0x1p53
+enum { MOST_PATH = 200 };
+
 const char *mtl_layer_type_name(int i, const mtl_option **options)
 {
     if (i < 0 || i >= (int)(sizeof types / sizeof *types) - 1)
@@ -27,7 +31,7 @@ const char *mtl_layer_type_name(int i, const mtl_option **options)
     return types[i]->name;
 }
 
-const mtl_layer_type *mtl_layer_find(const char *name)
+static const mtl_layer_type *find(const char *name)
 {
     for (int i = 0; types[i]; i++) {
         if (strcmp(types[i]->name, name) == 0)
@@ -36,23 +40,19 @@ const mtl_layer_type *mtl_layer_find(const char *name)
     return NULL;
 }
 
-mtl_context *mtl_layer_context(const mtl_layer *layer)
-{
-    return layer->model->ctx;
-}
-
 const char *mtl_layer_shape_text(const mtl_shape *s, char *buf)
 {
     return mtl_shape_text(s->rank, s->size, buf, MTL_SHAPE_TEXT);
 }
 
-mtl_status mtl_layer_in(mtl_layer *layer, mtl_status status)
+/* Puts the place before a message that is there. */
+static mtl_status in_place(mtl_layer *layer, mtl_status status)
 {
     char where[300];
     if (status == MTL_OK)
         return status;
     snprintf(where, sizeof where, "%.200s%s(%s)", layer->path, layer->path[0] ? " " : "", layer->type->name);
-    return mtl_fail_in(mtl_layer_context(layer), status, where);
+    return mtl_fail_in(layer->model->ctx, status, where);
 }
 
 mtl_status mtl_layer_fail(mtl_layer *layer, mtl_status status, const char *format, ...)
@@ -62,17 +62,34 @@ mtl_status mtl_layer_fail(mtl_layer *layer, mtl_status status, const char *forma
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    mtl_fail(mtl_layer_context(layer), status, "%s", text);
-    return mtl_layer_in(layer, status);
+    mtl_fail(layer->model->ctx, status, "%s", text);
+    return in_place(layer, status);
+}
+
+mtl_status mtl_shape_check(mtl_context *ctx, const mtl_shape *s)
+{
+    int64_t n = 1;
+    char text[MTL_SHAPE_TEXT];
+    if (s->rank < 0 || s->rank >= MTL_MAX_RANK)
+        return mtl_fail(ctx, MTL_ERR_SHAPE, "a sample of %d dimensions, which should be 0 to %d", s->rank,
+                        MTL_MAX_RANK - 1);
+    for (int i = 0; i < s->rank; i++) {
+        if (s->size[i] < 0 || mtl_mul_overflows(n, s->size[i] ? s->size[i] : 1, &n) || n > (int64_t)MOST)
+            return mtl_fail(ctx, MTL_ERR_SHAPE, "a sample of shape %s %s", mtl_layer_shape_text(s, text),
+                            s->size[i] < 0 ? "has a negative size" : "is larger than any memory");
+    }
+    return MTL_OK;
 }
 
 static mtl_status whole(mtl_layer *layer, const mtl_option *option, const cJSON *value, int64_t *out)
 {
     double least = option->kind == MTL_OPTION_COUNT || option->kind == MTL_OPTION_COUNTS ? 0 : 1;
-    double v = cJSON_IsNumber(value) ? value->valuedouble : NAN;
-    if (!(v >= least && v <= 9007199254740992.0 && v == floor(v)))
-        return mtl_layer_fail(layer, MTL_ERR_ARG, "%s is %.40s, which should be a whole number of at least %g",
-                              option->name, cJSON_IsNumber(value) ? "off" : "no number", least);
+    double v = value->valuedouble;
+    if (!cJSON_IsNumber(value))
+        return mtl_layer_fail(layer, MTL_ERR_ARG, "%s should be a whole number of at least %g", option->name, least);
+    if (!(v >= least && v <= MOST && v == floor(v)))
+        return mtl_layer_fail(layer, MTL_ERR_ARG, "%s is %g, which should be a whole number of at least %g",
+                              option->name, v, least);
     *out = (int64_t)v;
     return MTL_OK;
 }
@@ -97,6 +114,8 @@ static mtl_status read_option(mtl_layer *layer, int i, const cJSON *value, int d
 {
     const mtl_option *option = &layer->type->options[i];
     int64_t n = 0;
+    if (layer->given[i])
+        return mtl_layer_fail(layer, MTL_ERR_ARG, "%s is given twice", option->name);
     layer->given[i] = true;
     switch (option->kind) {
     case MTL_OPTION_SIZE:
@@ -127,7 +146,7 @@ static mtl_status read_option(mtl_layer *layer, int i, const cJSON *value, int d
         return mtl_layer_fail(layer, MTL_ERR_ARG, "%s should be a list of layers", option->name);
     layer->children = calloc((size_t)count + 1, sizeof *layer->children);
     if (!layer->children)
-        return mtl_fail(mtl_layer_context(layer), MTL_ERR_MEMORY, "no host memory left");
+        return mtl_fail(layer->model->ctx, MTL_ERR_MEMORY, "no host memory left");
     const cJSON *child;
     cJSON_ArrayForEach(child, value)
     {
@@ -172,10 +191,12 @@ mtl_status mtl_layer_new(mtl_model *model, const cJSON *json, const char *path, 
     const cJSON *type = cJSON_GetObjectItemCaseSensitive(json, "type");
     if (!cJSON_IsString(type))
         return mtl_fail(ctx, MTL_ERR_ARG, "%s: a layer should be an object with a \"type\"", path[0] ? path : "model");
-    const mtl_layer_type *found = mtl_layer_find(type->valuestring);
+    const mtl_layer_type *found = find(type->valuestring);
     if (!found)
         return mtl_fail(ctx, MTL_ERR_ARG, "%s: there is no layer '%.100s'", path[0] ? path : "model",
                         type->valuestring);
+    if (strlen(path) > MOST_PATH) /* else names made of it could be cut, and then be equal */
+        return mtl_fail(ctx, MTL_ERR_ARG, "%.60s...: a layer's path is longer than %d characters", path, MOST_PATH);
     if (depth > MTL_LAYER_DEPTH)
         return mtl_fail(ctx, MTL_ERR_ARG, "%s: layers are nested deeper than %d", path, MTL_LAYER_DEPTH);
     mtl_layer *layer = calloc(1, sizeof *layer);
@@ -236,6 +257,7 @@ mtl_status mtl_layer_shape(mtl_layer *layer, int n, const mtl_shape *in, mtl_sha
         return mtl_layer_fail(layer, MTL_ERR_SHAPE, "it has %d inputs, which should be %d%s", n, least,
                               most > least ? " or more" : "");
     MTL_TRY(layer->type->shape(layer, n, in, out));
+    MTL_TRY(in_place(layer, mtl_shape_check(layer->model->ctx, out)));
     layer->out = *out;
     return layer->n_children || !strcmp(layer->type->name, "sequential") ? MTL_OK
                                                                          : mtl_model_add_layer(layer->model, layer);
@@ -244,5 +266,5 @@ mtl_status mtl_layer_shape(mtl_layer *layer, int n, const mtl_shape *in, mtl_sha
 mtl_status mtl_layer_forward(mtl_layer *layer, const mtl_pass *pass, int n, mtl_tensor *const *in, mtl_tensor **out)
 {
     mtl_status status = layer->type->forward(layer, pass, n, in, out);
-    return layer->n_children ? status : mtl_layer_in(layer, status);
+    return layer->n_children ? status : in_place(layer, status);
 }

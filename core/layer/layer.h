@@ -60,8 +60,8 @@ mtl_status mtl_layer_state(mtl_layer *layer, const char *name, int64_t size, dou
 /* "trunk.2 (conv2d): ..." in the context's message. */
 mtl_status mtl_layer_fail(mtl_layer *layer, mtl_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-mtl_status mtl_layer_in(mtl_layer *layer, mtl_status status); /* puts the place before a message that is there */
-mtl_context *mtl_layer_context(const mtl_layer *layer);
+/* Sizes of a sample: none negative, room for the batch, few enough elements that sums and doubles of them are exact. */
+mtl_status mtl_shape_check(mtl_context *ctx, const mtl_shape *s);
 const char *mtl_layer_shape_text(const mtl_shape *s, char *buf); /* buf: MTL_SHAPE_TEXT */
 
 /* Containers: shape and forward of one child. */
@@ -71,7 +71,5 @@ mtl_status mtl_layer_forward(mtl_layer *layer, const mtl_pass *pass, int n, mtl_
 /* In layer.c: from JSON, and away. */
 mtl_status mtl_layer_new(mtl_model *model, const cJSON *json, const char *path, int depth, mtl_layer **out);
 void mtl_layer_free(mtl_layer *layer);
-/* The type of that name, or NULL. */
-const mtl_layer_type *mtl_layer_find(const char *name);
 
 #endif

@@ -275,8 +275,16 @@ done:
 
 mtl_status mtl_model_freeze(mtl_model *m, int device, uint64_t seed, const mtl_shape *inputs)
 {
-    if (m->arena || m->n_requests || m->n_layers)
-        return mtl_fail(m->ctx, MTL_ERR_STATE, "freeze: the model is frozen already; make a new one");
+    if (m->arena || m->n_requests || m->n_layers || m->n_states)
+        return mtl_fail(m->ctx, MTL_ERR_STATE, "freeze: the model %s; make a new one",
+                        m->arena ? "is frozen already" : "failed to freeze before");
+    for (int i = 0; i < m->n_inputs; i++) {
+        char where[128];
+        snprintf(where, sizeof where, "freeze: input '%.100s'", m->inputs[i]);
+        mtl_status status = mtl_shape_check(m->ctx, &inputs[i]);
+        if (status != MTL_OK)
+            return mtl_fail_in(m->ctx, status, where);
+    }
     m->device = device;
     m->seed = seed;
     for (int t = 0; t < m->n_outputs; t++)
@@ -328,10 +336,11 @@ mtl_status mtl_model_forward(mtl_model *m, mtl_tensor *const *inputs, uint64_t t
         if (!(node->tasks & tasks))
             continue;
         for (int j = 0; j < node->n_inputs; j++) {
-            in[j] = node->inputs[j] >= 0 ? made[node->inputs[j]] : inputs[-1 - node->inputs[j]];
-            if (!in[j] || mtl_tensor_rank(in[j]) < 1) {
-                status = mtl_fail(m->ctx, MTL_ERR_ARG, "forward: input '%s' is missing, or no batch",
-                                  m->inputs[-1 - node->inputs[j]]);
+            int input = -1 - node->inputs[j];
+            in[j] = input < 0 ? made[node->inputs[j]] : inputs[input];
+            if (input >= 0 && (!in[j] || mtl_tensor_rank(in[j]) < 1)) {
+                status =
+                    mtl_fail(m->ctx, MTL_ERR_ARG, "forward: input '%.100s' is missing, or no batch", m->inputs[input]);
                 goto done;
             }
         }
@@ -354,11 +363,9 @@ mtl_arena *mtl_model_arena(const mtl_model *m)
 
 mtl_status mtl_model_set_frozen(mtl_model *m, const char *prefix, bool frozen, int *n)
 {
-    size_t length = strlen(prefix);
     MTL_TRY(must_be_frozen(m, "set_frozen"));
     for (int i = 0; i < m->n_layers; i++) {
-        const char *path = m->layers[i]->path;
-        if (length == 0 || (strncmp(path, prefix, length) == 0 && (path[length] == '.' || path[length] == '\0')))
+        if (mtl_path_covers(prefix, m->layers[i]->path))
             m->layers[i]->frozen = frozen;
     }
     return mtl_arena_set_frozen(m->arena, prefix, frozen, n);

@@ -91,8 +91,8 @@ static mtl_status comparison(const mtl_op *op, int kind, mtl_tensor *a, mtl_tens
     mtl_tensor *fa = NULL, *fb = NULL;
     mtl_status status;
     MTL_TRY(mtl_check_device(op->name, 2, (mtl_tensor *[]){a, b}));
-    MTL_TRY_GOTO(mtl_as_float(a, &fa));
-    MTL_TRY_GOTO(mtl_as_float(b, &fb));
+    MTL_TRY_GOTO(mtl_cast(a, MTL_F32, &fa));
+    MTL_TRY_GOTO(mtl_cast(b, MTL_F32, &fb));
     status = forward(op->name, kind, fa, fb, out);
 done:
     mtl_tensor_release(fa);

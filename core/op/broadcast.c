@@ -55,23 +55,6 @@ mtl_status mtl_check_dim(const char *who, const mtl_tensor *x, int dim, int *at)
     return MTL_OK;
 }
 
-mtl_status mtl_as_float(mtl_tensor *x, mtl_tensor **out)
-{
-    mtl_tensor *y = NULL;
-    mtl_status status;
-    if (x->dtype == MTL_F32) {
-        *out = mtl_tensor_retain(x);
-        return MTL_OK;
-    }
-    MTL_TRY(mtl_tensor_like(x, MTL_F32, x->rank, x->shape, &y));
-    status = MTL_KERNEL(x, cast, x, y);
-    if (status == MTL_OK)
-        *out = y;
-    else
-        mtl_tensor_release(y);
-    return status;
-}
-
 mtl_fold mtl_fold_at(int rank, const int64_t *shape, int dim)
 {
     mtl_fold f = {1, 1, 1};

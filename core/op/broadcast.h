@@ -26,8 +26,6 @@ mtl_status mtl_check_floats(const char *who, int n, mtl_tensor *const *in);
 mtl_status mtl_check_device(const char *who, int n, mtl_tensor *const *in);
 /* 0 <= *at < rank from a dimension that may count from the end. */
 mtl_status mtl_check_dim(const char *who, const mtl_tensor *x, int dim, int *at);
-/* x is float32 already, or a float32 copy without history. Released by the caller. */
-mtl_status mtl_as_float(mtl_tensor *x, mtl_tensor **out);
 
 /* x seen as [outer, n, inner] around `dim`; MTL_ALL: [1, count, 1]. */
 typedef struct {

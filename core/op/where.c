@@ -38,7 +38,7 @@ mtl_status mtl_where(mtl_tensor *cond, mtl_tensor *a, mtl_tensor *b, mtl_tensor 
     MTL_TRY(mtl_check_device("where", 3, all));
     MTL_TRY(mtl_check_floats("where", 2, in));
     MTL_TRY(mtl_broadcast_shape("where", 3, all, &d));
-    MTL_TRY_GOTO(mtl_as_float(cond, &test));
+    MTL_TRY_GOTO(mtl_cast(cond, MTL_F32, &test));
     MTL_TRY_GOTO(mtl_tensor_like(a, MTL_F32, d.rank, d.size, &y));
     mtl_broadcast plan =
         mtl_broadcast_plan(&d, 3,

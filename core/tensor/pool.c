@@ -60,7 +60,8 @@ static size_t size_of_bin(int bin)
     return unit + unit / STEPS * (size_t)(bin % STEPS);
 }
 
-void mtl_pool_trim(mtl_device *device)
+/* Frees what waits for reuse. */
+static void trim(mtl_device *device)
 {
     mtl_pool *pool = device->pool;
     for (int bin = 0; bin < BINS; bin++) {
@@ -75,7 +76,7 @@ void mtl_pool_free(mtl_device *device)
 {
     if (!device->pool)
         return;
-    mtl_pool_trim(device);
+    trim(device);
     for (block *b = device->pool->spare, *next; b; b = next) {
         next = b->next;
         free(b);
@@ -98,7 +99,7 @@ mtl_status mtl_pool_take(mtl_device *device, size_t bytes, void **data, size_t *
         if (!full)
             continue;
         int found = word * 64 + __builtin_ctzll(full);
-        if (found > bin + REACH)
+        if (found > bin + REACH || (ctx->memory_limit && ctx->memory.bytes + size_of_bin(found) > ctx->memory_limit))
             break;
         *size = size_of_bin(found);
         *data = take(pool, found);
@@ -108,12 +109,12 @@ mtl_status mtl_pool_take(mtl_device *device, size_t bytes, void **data, size_t *
     }
     bool capped = ctx->memory_limit && ctx->memory.bytes + ctx->memory.cached + *size > ctx->memory_limit;
     if (capped) {
-        mtl_pool_trim(device);
+        trim(device);
         capped = ctx->memory.bytes + *size > ctx->memory_limit;
     }
     void *made = capped ? NULL : device->kernels->alloc(device, *size);
     if (!made && !capped) {
-        mtl_pool_trim(device);
+        trim(device);
         made = device->kernels->alloc(device, *size);
     }
     if (!made)

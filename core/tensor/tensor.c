@@ -54,21 +54,25 @@ static void storage_release(mtl_storage *s)
     free(s);
 }
 
+/* The product of any sizes of a tensor is known not to overflow: one of 0 hides none that would. */
 static mtl_status count_of(mtl_context *ctx, mtl_dtype dtype, int rank, const int64_t *shape, int64_t *count)
 {
     int64_t n = 1, bytes;
+    bool empty = false;
     if (rank < 0 || rank > MTL_MAX_RANK)
         return mtl_fail(ctx, MTL_ERR_SHAPE, "a tensor of %d dimensions, which should be 0 to %d", rank, MTL_MAX_RANK);
     for (int i = 0; i < rank; i++) {
         if (shape[i] < 0)
             return mtl_fail(ctx, MTL_ERR_SHAPE, "size %" PRId64 " at dimension %d is negative", shape[i], i + 1);
-        if (mtl_mul_overflows(n, shape[i], &n) || mtl_mul_overflows(n, (int64_t)mtl_dtype_size(dtype), &bytes)) {
+        empty = empty || shape[i] == 0;
+        if (mtl_mul_overflows(n, shape[i] ? shape[i] : 1, &n) ||
+            mtl_mul_overflows(n, (int64_t)mtl_dtype_size(dtype), &bytes)) {
             char text[MTL_SHAPE_TEXT];
             return mtl_fail(ctx, MTL_ERR_MEMORY, "a tensor of shape %s is larger than any memory",
                             mtl_shape_text(rank, shape, text, sizeof text));
         }
     }
-    *count = n;
+    *count = empty ? 0 : n;
     return MTL_OK;
 }
 
@@ -112,7 +116,7 @@ mtl_status mtl_tensor_alias(const mtl_tensor *t, int rank, const int64_t *shape,
 {
     int64_t count;
     MTL_TRY(count_of(t->ctx, t->dtype, rank, shape, &count));
-    if (offset < 0 || offset + count > t->count)
+    if (offset < 0 || offset > t->count - count)
         return mtl_fail(t->ctx, MTL_ERR_SHAPE,
                         "a view of %" PRId64 " elements from %" PRId64 " on a tensor of %" PRId64, count, offset,
                         t->count);
@@ -227,6 +231,9 @@ mtl_status mtl_tensor_write(mtl_tensor *t, const void *host)
 
 mtl_status mtl_tensor_fill(mtl_tensor *t, double value)
 {
+    double low = t->dtype == MTL_I32 ? INT32_MIN : 0, high = t->dtype == MTL_I32 ? INT32_MAX : UINT8_MAX;
+    if (t->dtype != MTL_F32 && !(value >= low && value <= high))
+        return mtl_fail(t->ctx, MTL_ERR_ARG, "fill: %g, which %s does not hold", value, mtl_dtype_name(t->dtype));
     MTL_TRY(mtl_tensor_writable(t, "fill"));
     return mtl_kernels(t)->fill(t, value);
 }

@@ -60,6 +60,13 @@ static bool is_folder(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+static int cannot_make(lua_State *L, const char *path)
+{
+    if (errno == EEXIST) /* a file stands where a folder should */
+        errno = ENOTDIR;
+    return fail(L, "mkdir", path);
+}
+
 /* core.mkdir(path) -> true where it is new, false where it was there; parents are made too */
 static int l_mkdir(lua_State *L)
 {
@@ -71,12 +78,12 @@ static int l_mkdir(lua_State *L)
             continue;
         part[i] = '\0';
         if (mkdir(part, 0777) != 0 && !is_folder(part))
-            return fail(L, "mkdir", part);
+            return cannot_make(L, part);
         part[i] = '/';
     }
     bool made = mkdir(path, 0777) == 0;
     if (!made && !is_folder(path))
-        return fail(L, "mkdir", path);
+        return cannot_make(L, path);
     lua_pushboolean(L, made);
     return 1;
 }
@@ -220,8 +227,12 @@ static volatile sig_atomic_t interrupt;
 
 static void on_signal(int number)
 {
-    if (interrupt && number == SIGINT)
+    if (interrupt && number == SIGINT) {
+        static const char show_cursor[] = "\033[?25h"; /* a progress bar hides it */
+        if (isatty(1))
+            (void)!write(1, show_cursor, sizeof show_cursor - 1);
         _exit(130);
+    }
     interrupt = number;
 }
 

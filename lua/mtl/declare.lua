@@ -139,7 +139,9 @@ local function define(family, definition)
   definition.family, definition.params = family, definition.params or {}
   for _, source in ipairs { base, family.methods, definition } do
     for key, value in pairs(source) do
-      methods[key] = not structure[key] and value or nil
+      if not structure[key] then
+        methods[key] = value
+      end
     end
   end
   definition.meta = { __index = methods, __tostring = text, __name = "mtl.declaration", __bor = family.bor,

@@ -63,6 +63,7 @@ function evaluate.run(e, index, loader)
       collectgarbage "step" -- a meter may keep what it was given, so batches are left to the collector
     end
   end)
+  collectgarbage "step"
   local results = {}
   for _, i in ipairs(index) do
     results[e.tasks[i].name] = result(of[i], e.tasks[i])

@@ -26,7 +26,7 @@ function log:write(record)
   local line = core.json_encode(record) .. "\n"
   local done, message = self.file:write(line)
   if not done then
-    failure.raise(2, "%s", message)
+    failure.raise(2, "%s: %s", self.path, message)
   end
   self.bytes = self.bytes + #line
 end

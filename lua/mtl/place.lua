@@ -48,11 +48,16 @@ local function quoted(text)
   return (text:gsub("%p", "%%%0"))
 end
 
---- The line of a source file where a table has the key, or holds the text, from line `first` on; nil where none does.
+--- The line of a source file where a table has the name, the key, or holds the text, from line `first` on; nil where
+-- none does.
 function place.line(source, what, first)
   local name = quoted(what)
-  local patterns = { "%f[%w_]" .. name .. "%f[^%w_]%s*=%f[^=]", "%[%s*[\"']" .. name .. "[\"']%s*%]%s*=",
-    "[\"']" .. name .. "[\"']" }
+  local patterns = {
+    "name%s*=%s*[\"']" .. name .. "[\"']",
+    "%f[%w_]" .. name .. "%f[^%w_]%s*=",
+    "%[%s*[\"']" .. name .. "[\"']%s*%]%s*=",
+    "[\"']" .. name .. "[\"']",
+  }
   local lines = lines_of(source)
   for _, pattern in ipairs(patterns) do
     for i = first or 1, #lines do

@@ -41,24 +41,40 @@ local function say(self, line)
   end
 end
 
--- Steps of every stage and of all of them; nil where only KPIs end one.
+-- Steps of every stage, at most; false where only KPIs end it.
 local function plan(self, info)
-  self.lengths, self.total = {}, 0
+  self.lengths = {}
   for i, stage in ipairs(info.stages) do
-    local length = stage.ends:length(info.batches)
-    if stage.max_epochs then
-      length = math.min(length or math.huge, stage.max_epochs * info.batches)
-    end
-    self.lengths[i] = length
-    self.total = self.total and length and self.total + length
-  end
-  if self.max_steps then
-    self.total = math.min(self.total or self.max_steps, self.max_steps)
+    local length = stage.ends:length(info.batches) or math.huge
+    length = math.min(length, (stage.max_epochs or math.huge) * info.batches)
+    self.lengths[i] = length < math.huge and length
   end
 end
 
 local function epochs_of(self, stage)
   return self.lengths[stage] and math.ceil(self.lengths[stage] / self.batches)
+end
+
+-- Steps and epochs of all stages; nil where they are not known.
+local function totals(self)
+  local steps, epochs = 0, 0
+  for i, length in ipairs(self.lengths) do
+    steps = steps and length and steps + length
+    epochs = epochs and length and epochs + epochs_of(self, i)
+  end
+  if self.max_steps and (not steps or self.max_steps < steps) then
+    return self.max_steps, nil
+  end
+  return steps or nil, epochs or nil
+end
+
+-- A stage that is over was as long as it was.
+local function note(self, ev)
+  local last = self.last
+  if last and ev.stage_index > last.index then
+    self.lengths[last.index] = last.steps
+  end
+  self.last = { index = ev.stage_index, steps = ev.stage_step }
 end
 
 function progress:start(info)
@@ -74,9 +90,9 @@ function progress:start(info)
 end
 
 -- Seconds to the end of the training, by the speed so far.
-local function left(self, step)
+local function left(self, step, total)
   local done, spent = step - self.first, self.clock() - self.began
-  return self.total and done > 0 and (self.total - step) * spent / done or nil
+  return total and done > 0 and (total - step) * spent / done or nil
 end
 
 -- Parts of the first line, the dearest first; what does not fit is left out, and the bar takes the rest.
@@ -85,10 +101,11 @@ local function headline(self, ev, columns)
   local of = epochs_of(self, ev.stage_index)
   local fraction = self.lengths[ev.stage_index] and ev.stage_step / self.lengths[ev.stage_index]
     or ev.batch / ev.batches
-  local time = left(self, ev.step)
+  local total = totals(self)
+  local time = left(self, ev.step, total)
   local parts = {
     ("epoch %d%s"):format(stage_epoch, of and "/" .. of or ""),
-    ("step %s%s"):format(text.count(ev.step), self.total and "/" .. text.count(self.total) or ""),
+    ("step %s%s"):format(text.count(ev.step), total and "/" .. text.count(total) or ""),
     time and text.duration(time) .. " left",
     self.rate and text.count(self.rate) .. " samples/s",
   }
@@ -111,18 +128,19 @@ end
 local function task_line(self, name, width, r, share, columns)
   local style = self.utf8 and "block" or "ascii"
   local head = "  " .. text.pad(text.cut(text.clean(name), width), width)
-  if not r then
-    return head .. "  not in this step"
-  end
-  local bar = columns >= width + 80 and 10 or columns >= width + 66 and 4
+  local bar = columns >= width + 88 and 10 or columns >= width + 76 and 4
   local kpi = r.kpi ~= core.null and r.kpi or 0
+  if columns < width + 64 then
+    return ("%s  loss %s  KPI %s (%s)  weight %s"):format(head, text.loss(r.loss), text.kpi(r.kpi), text.kpi(r.kpi_ema),
+      text.number(r.weight))
+  end
   local cells = {
     ("loss %9s"):format(text.loss(r.loss)),
     ("KPI %6s"):format(text.kpi(r.kpi)) .. (bar and " " .. text.bar(kpi, bar, style) or ""),
     ("smooth %6s"):format(text.kpi(r.kpi_ema)),
     ("weight %8s"):format(text.number(r.weight)) .. (bar and " " .. text.bar(share, bar, style) or ""),
   }
-  return head .. "  " .. table.concat(cells, columns >= 60 and "  " or " ")
+  return head .. "  " .. table.concat(cells, "  ")
 end
 
 local function block(self, ev)
@@ -147,6 +165,7 @@ local function block(self, ev)
 end
 
 function progress:step(ev)
+  note(self, ev)
   if not self.screen then
     return
   end
@@ -161,13 +180,8 @@ end
 
 --- One line: validation losses and KPIs, or those of the last step where the data have no such split.
 function progress:epoch(ev)
-  local epochs = 0
-  for i in ipairs(self.lengths) do
-    epochs = epochs and epochs_of(self, i) and epochs + epochs_of(self, i)
-  end
-  if #self.lengths == 0 or not self.total then
-    epochs = nil
-  end
+  note(self, ev)
+  local _, epochs = totals(self)
   local parts = { ("epoch %d%s"):format(ev.epoch, epochs and "/" .. epochs or ""), ev.stage }
   for _, task in ipairs(self.tasks) do
     local r = (ev.valid or ev.tasks or {})[task.name]
@@ -189,7 +203,7 @@ function progress:done(summary)
     self.file:write("\n", table.concat(text.results("test", self.tasks, summary.test), "\n"), "\n\n")
   end
   self.file:write(("%s steps, %d epochs in %s (%s samples/s)\n%s\n"):format(text.count(summary.steps), summary.epochs,
-    text.duration(summary.seconds), text.count(summary.samples_per_s), text.clean(summary.out)))
+    text.seconds(summary.seconds), text.count(summary.samples_per_s), text.clean(summary.out)))
   self.file:flush()
 end
 

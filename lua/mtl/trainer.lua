@@ -20,20 +20,6 @@ local function tell(t, what, ...)
   end
 end
 
--- Samples per second since the mark; what lies between marks is time spent training.
-local function mark(t)
-  t.mark, t.marked_samples = core.clock(), t.at.samples
-end
-
-local function rate(t)
-  return (t.at.samples - t.marked_samples) / math.max(core.clock() - t.mark, 1e-9)
-end
-
-local function add_time(t)
-  t.at.train_seconds = t.at.train_seconds + core.clock() - t.mark
-  mark(t)
-end
-
 -- After a signal: everything is saved, then the program ends with the status that belongs to it.
 local function check_signal(t)
   local signal = core.interrupted()
@@ -56,9 +42,9 @@ local function pause(t, record)
   end
   check_signal(t)
   if core.clock() - t.saved_at >= t.checkpoint_seconds then
-    add_time(t)
+    t:add_time()
     t:save()
-    mark(t)
+    t:mark()
   end
 end
 
@@ -69,7 +55,7 @@ local function train_epoch(t, stage)
     at.epoch = at.epoch + 1
   end
   t.loader:start(true, t.seed, at.epoch, at.batch)
-  mark(t)
+  t:mark()
   local event = { epoch_end = false }
   while not over do
     local batch, rows = t.loader:next()
@@ -82,11 +68,11 @@ local function train_epoch(t, stage)
     event.steps, event.epochs = at.stage_step, at.stage_epoch
     over = stage.ends:done(at.when, event) and true or false
     local last = over or at.batch == t.batches
-    record.samples_per_s = rate(t)
+    record.samples_per_s = t:rate()
     t.logged = last or at.batch == 1 or at.step % t.log_every == 0
     if t.logged then
       t.log:write(record)
-      add_time(t)
+      t:add_time()
     end
     t.record = record
     if t.progress then
@@ -95,7 +81,7 @@ local function train_epoch(t, stage)
       tell(t, "step", record)
     end
     if not last and pause(t, record) then
-      add_time(t)
+      t:add_time()
       return false, true
     end
   end
@@ -152,14 +138,15 @@ local function end_epoch(t, stage, over)
     t.policy.object:on_epoch { tasks = stage.tasks, index = stage.index, step = at.stage_step, epoch = at.epoch,
       stage = stage.name }
   end
-  tell(t, "epoch", { epoch = at.epoch, stage = stage.name, stage_index = at.stage, step = at.step,
+  local event = { epoch = at.epoch, stage = stage.name, stage_index = at.stage, step = at.step,
     stage_step = at.stage_step, stage_total = t.total, tasks = t.record and t.record.tasks,
     samples_per_s = t.record and t.record.samples_per_s,
-    valid = valid })
+    valid = valid }
   if over then
     leave(t, stage)
   end
   t:save()
+  tell(t, "epoch", event)
   check_signal(t)
   return over
 end

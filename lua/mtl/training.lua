@@ -6,87 +6,27 @@ local evaluate = require "mtl.evaluate"
 local failure = require "mtl.failure"
 local folder = require "mtl.folder"
 local path = require "mtl.path"
+local setup = require "mtl.setup"
 local step = require "mtl.step"
 
 local training = {}
 training.__index = training
 
--- What the recipe may say and this version cannot do.
-local function refuse_unsupported(recipe)
-  local function refuse(what)
-    error(("%s: this version of mtl does not have it yet"):format(what), 0)
-  end
-  if recipe.accumulate ~= nil and recipe.accumulate ~= 1 then
-    refuse "accumulate"
-  elseif recipe.diagnose ~= nil and recipe.diagnose ~= 0 then
-    refuse "diagnose"
-  end
-  for _, task in ipairs(recipe.tasks) do
-    if task.data then
-      refuse(("tasks.%s.data (a data set of its own)"):format(task.name))
-    end
-  end
-  for _, stage in ipairs(recipe.stages) do
-    if stage.policy.needs and stage.policy.needs ~= "loss" then
-      refuse(("policy '%s', which needs %s"):format(stage.policy.type, stage.policy.needs))
-    end
-  end
-end
-
---- Opens a recipe's data as its declaration says. Relative paths start at `from`.
-function training.open_data(recipe, from, data_dir, state)
-  return recipe.data:open {
-    folder = from, data_dir = data_dir, state = state,
-    path = function(p)
-      return path.check(p, "read", from)
-    end,
-  }
-end
-
---- Places of a batch's tensors: of the model's inputs, and of each task's target.
-function training.places(set, model, tasks)
-  local place, inputs, field, shapes = {}, {}, {}, {}
-  for i, name in ipairs(set.inputs) do
-    place[name] = i
-  end
-  local names = model:inputs()
-  for i, name in ipairs(names) do
-    inputs[i] = place[name] or #names == 1 and #set.inputs == 1 and 1
-    if not inputs[i] then
-      error(("the model reads '%s', but the data have %s"):format(name, table.concat(set.inputs, ", ")), 0)
-    end
-    shapes[i] = set.input_shapes[inputs[i]]
-  end
-  place = {}
-  for i, name in ipairs(set.target_names) do
-    place[name] = #set.inputs + i
-  end
-  for i, task in ipairs(tasks) do
-    field[i] = place[task.target]
-    if not field[i] then
-      error(("task '%s': the data have no target '%s'; they have %s"):format(task.name, task.target,
-        table.concat(set.target_names, ", ")), 0)
-    end
-  end
-  return inputs, field, shapes
-end
-
 --- Builds data, model and meters. `saved`: the checkpoint to go on from, or nil.
 function training.new(recipe, options, saved)
-  refuse_unsupported(recipe)
+  setup.refuse_unsupported(recipe)
   local t = setmetatable({ recipe = recipe, tasks = recipe.tasks, progress = options.progress }, training)
   t.policies, t.frozen, t.meters = {}, {}, {}
   t.seed = options.seed or saved and saved.info.seed or recipe.seed or 1
   t.device = options.device or recipe.device or "cpu"
   t.folder = options.folder or recipe.file and core.realpath((path.split(recipe.file))) or core.realpath "."
-  t.set = training.open_data(recipe, t.folder, options.data_dir, saved and saved.info.data)
+  t.set = setup.open_data(recipe, t.folder, options.data_dir, saved and saved.info.data)
   t.model = core.model(recipe.model_json)
   local shapes
-  t.inputs, t.field, shapes = training.places(t.set, t.model, recipe.tasks)
+  t.inputs, shapes = setup.inputs(t.set, t.model)
   t.model:freeze { seed = t.seed, device = t.device, inputs = shapes }
-  if recipe.check_fit then
-    recipe:check_fit(t.set, t.model)
-  end
+  recipe:check_fit(t.set, t.model)
+  t.field = setup.targets(t.set, recipe.tasks)
   for i, task in ipairs(recipe.tasks) do
     t.meters[i] = task.kpi:new()
   end
@@ -210,6 +150,20 @@ end
 
 function training:lr(stage)
   return stage.optimizer:lr_at(self.at.stage_step - 1, self.total, self.batches)
+end
+
+--- Samples per second since the last mark; what lies between marks is time spent training.
+function training:mark()
+  self.marked, self.marked_samples = core.clock(), self.at.samples
+end
+
+function training:rate()
+  return (self.at.samples - self.marked_samples) / math.max(core.clock() - self.marked, 1e-9)
+end
+
+function training:add_time()
+  self.at.train_seconds = self.at.train_seconds + core.clock() - self.marked
+  self:mark()
 end
 
 --- Ends a training that has left the finite numbers; what was saved before stays.

@@ -32,7 +32,8 @@ mtl_status mtl_arena_set_frozen(mtl_arena *arena, const char *prefix, bool froze
 mtl_status mtl_arena_zero_grad(mtl_arena *arena); /* forgets gradients and rows; costs no pass over memory */
 /* Euclidean norm of the gradient over the slots that tasks in `active` reach. */
 mtl_status mtl_arena_grad_norm(mtl_arena *arena, uint64_t active, double *norm);
-/* Rows of J of the last sweep with more than one row: [tasks, shared elements with padding], NULL before. Borrowed. */
+/* Rows of J: [tasks, shared elements with padding], what sweeps with more than one row gave since zero_grad, and 0
+   elsewhere. NULL where there was no such sweep yet. Borrowed. */
 mtl_tensor *mtl_arena_rows(const mtl_arena *arena);
 
 typedef enum { MTL_OPTIM_SGD, MTL_OPTIM_ADAM, MTL_OPTIM_ADAMW } mtl_optim_kind;
@@ -52,8 +53,8 @@ mtl_optim_settings mtl_optim_defaults(mtl_optim_kind kind);
 typedef struct mtl_optimizer mtl_optimizer;
 mtl_status mtl_optimizer_new(mtl_arena *arena, const mtl_optim_settings *settings, mtl_optimizer **out);
 void mtl_optimizer_free(mtl_optimizer *optimizer);
-mtl_status mtl_optimizer_set(mtl_optimizer *optimizer,
-                             const mtl_optim_settings *settings); /* keeps moments if the kind stays */
+/* Moments and counts stay. The kind cannot change. */
+mtl_status mtl_optimizer_set(mtl_optimizer *optimizer, const mtl_optim_settings *settings);
 /* One fused pass over the slots that a task of `active` reaches (all: ~0): no others move, decay or count. `clip` > 0:
    the gradient's norm over them is first brought down to it. *norm (may be NULL): that norm before clipping, or 0 when
    it was not needed. */

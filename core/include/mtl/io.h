@@ -36,7 +36,7 @@ bool mtl_csv_numeric(const mtl_csv *csv, int column);
  */
 mtl_status mtl_csv_numbers(mtl_csv *csv, int column, mtl_tensor **out);
 /* Codes of any column, [rows] int32: index into its levels; missing is -1. Levels are sorted: by value where all are
-   numbers, else by bytes. The level texts are borrowed from the csv. */
+   numbers, else by bytes. The level texts are borrowed from the csv; -1 and NULL: there are none, or no memory. */
 mtl_status mtl_csv_codes(mtl_csv *csv, int column, mtl_tensor **out);
 int64_t mtl_csv_levels(mtl_csv *csv, int column);
 const char *mtl_csv_level(mtl_csv *csv, int column, int64_t level);

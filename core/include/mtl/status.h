@@ -33,8 +33,8 @@ typedef enum {
  */
 typedef struct mtl_context mtl_context;
 
-/* `threads` <= 0: as many as the machine has cores. Fails only without memory (then *out is NULL and no message
- * exists). */
+/* `threads` <= 0: as many as the machine has cores; at most 1024. Fails only without memory (then *out is NULL and no
+ * message exists). */
 mtl_status mtl_context_new(int threads, mtl_context **out);
 void mtl_context_free(mtl_context *ctx); /* every object made with it must be gone */
 
@@ -63,7 +63,8 @@ typedef struct {
 } mtl_memory;
 mtl_memory mtl_memory_use(const mtl_context *ctx);
 
-/* "OpenBLAS 0.3.21 SkylakeX", for run.json: same bits are promised for the same library and kernels only. */
+/* "OpenBLAS 0.3.21 DYNAMIC_ARCH SkylakeX" and the like, for run.json: same bits are promised for the same library and
+ * kernels only. */
 const char *mtl_blas_name(void);
 /* Instruction set that the CPU kernels were chosen for: "x86-64-v4", "x86-64-v3" or "baseline". */
 const char *mtl_cpu_isa(const mtl_context *ctx);

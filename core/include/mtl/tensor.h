@@ -40,15 +40,16 @@ const char *mtl_shape_text(int rank, const int64_t *shape, char *buf, size_t siz
 mtl_status mtl_tensor_read(const mtl_tensor *t, void *host);
 mtl_status mtl_tensor_write(mtl_tensor *t, const void *host);
 mtl_status mtl_tensor_to(mtl_tensor *t, int device, mtl_tensor **out); /* itself (retained) when it is there already */
-mtl_status mtl_tensor_fill(mtl_tensor *t, double value);               /* in place */
-mtl_status mtl_tensor_copy(mtl_tensor *dst, const mtl_tensor *src);    /* in place; same shape and dtype */
+mtl_status mtl_tensor_fill(mtl_tensor *t, double value); /* in place; integers: a value in their range, toward zero */
+mtl_status mtl_tensor_copy(mtl_tensor *dst, const mtl_tensor *src); /* in place; same shape and dtype */
 
 /* The same storage without history: no gradient flows through it. */
 mtl_status mtl_tensor_detach(mtl_tensor *t, mtl_tensor **out);
 
 /* ---- gradients (the tape) ---- */
 
-/* Marks a float tensor as a leaf whose gradient is wanted. Refused for a tensor that an operator produced. */
+/* Marks a float tensor as a leaf whose gradient is wanted. Refused for a tensor that an operator produced. A parameter
+   of an arena is frozen, or no longer. */
 mtl_status mtl_tensor_require_grad(mtl_tensor *t, bool wanted);
 bool mtl_tensor_requires_grad(const mtl_tensor *t); /* a leaf that wants one, or the result of such a leaf */
 mtl_tensor *mtl_tensor_grad(const mtl_tensor *t);   /* borrowed; NULL where none; for a slot: a view of the arena */
@@ -71,7 +72,8 @@ typedef struct {
    with rows = 1 a leaf's gradient has the leaf's shape, with more [rows, ...shape].
    Slots of an arena take their gradient in the arena: with rows = 1 its gradient, with more the task gradients
    (rows of J) for slots that several tasks reach, and the gradient itself for slots that one task reaches.
-   The graph is consumed: a second sweep over it is MTL_ERR_STATE. */
+   The graph is consumed: a second sweep over it is MTL_ERR_STATE. A sweep that fails on its way (out of memory) leaves
+   gradients that lack a part: zero them before the next. */
 mtl_status mtl_backward(mtl_context *ctx, int n, const mtl_root *roots, int rows);
 
 #ifdef __cplusplus

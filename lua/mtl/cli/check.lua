@@ -1,7 +1,9 @@
 --- mtl check RECIPE: all that can be wrong without training. Each stage makes one step on one batch, and one batch of
 -- each split is evaluated; nothing is written.
 local core = require "mtl.core"
+local declare = require "mtl.declare"
 local open = require "mtl.cli.open"
+local param = require "mtl.param"
 local text = require "mtl.cli.text"
 
 local nowhere = { write = function() end, bytes = 0 }
@@ -46,6 +48,25 @@ local function try_splits(t)
   end
 end
 
+-- A declaration in short: its name, and the options that are not the default.
+local function brief(decl)
+  if decl.kind == "when" and decl.a then
+    return ("%s %s %s"):format(brief(decl.a), decl.type == "either" and "or" or "and", brief(decl.b))
+  end
+  local definition, names, shown = declare.definition(decl), {}, {}
+  for name, spec in pairs(definition.params) do
+    if decl[name] ~= nil and param.show(decl[name]) ~= param.show(spec.default) then
+      names[#names + 1] = name
+    end
+  end
+  table.sort(names)
+  for i, name in ipairs(names) do
+    local value = declare.is(decl[name]) and brief(decl[name]) or param.show(decl[name])
+    shown[i] = #(definition.positional or {}) > 0 and value or ("%s = %s"):format(name, value)
+  end
+  return #shown > 0 and ("%s(%s)"):format(decl.type, table.concat(shown, ", ")) or decl.type
+end
+
 -- Names of the tasks of a mask.
 local function reached(tasks, mask)
   local list = {}
@@ -63,7 +84,7 @@ local function print_layers(t)
     rows[#rows + 1] = { layer.path, layer.type, text.shape(layer.out), layer.parameters > 0
       and text.count(layer.parameters) or "", reached(t.tasks, layer.tasks) }
   end
-  print(table.concat(text.table(rows, { [4] = true }), "\n") .. "\n")
+  text.say(table.concat(text.table(rows, { [4] = true }), "\n"), "")
 end
 
 -- Parameters by the tasks that they serve.
@@ -82,7 +103,7 @@ local function print_totals(t)
   for i, task in ipairs(t.tasks) do
     rows[#rows + 1] = { "  " .. task.name, text.count(own[i] or 0) }
   end
-  print(table.concat(text.table(rows, { [2] = true }), "\n") .. "\n")
+  text.say(table.concat(text.table(rows, { [2] = true }), "\n"), "")
 end
 
 local function print_tasks(t)
@@ -90,22 +111,22 @@ local function print_tasks(t)
   for i, task in ipairs(t.tasks) do
     local metrics, target = {}, t.set.targets[task.target]
     for k, metric in ipairs(task.metrics or {}) do
-      metrics[k] = tostring(metric)
+      metrics[k] = brief(metric)
     end
     local what = target.kind == "class" and ("%d classes"):format(target.classes) or "number"
-    rows[i + 1] = { task.name, ("%s (%s)"):format(task.target, what), tostring(task.loss), tostring(task.kpi),
+    rows[i + 1] = { task.name, ("%s (%s)"):format(task.target, what), brief(task.loss), brief(task.kpi),
       #metrics > 0 and table.concat(metrics, ", ") or "-" }
   end
-  print(table.concat(text.table(rows, {}), "\n") .. "\n")
+  text.say(table.concat(text.table(rows, {}), "\n"), "")
 end
 
 local function print_stages(t)
   local rows = { { "stage", "name", "tasks", "policy", "optimizer", "ends" } }
   for i, stage in ipairs(t.recipe.stages) do
-    rows[i + 1] = { i, stage.name, table.concat(stage.tasks, ", "), tostring(stage.policy), tostring(stage.optimizer),
-      tostring(stage.ends) .. (stage.max_epochs and (" or %d epochs"):format(stage.max_epochs) or "") }
+    rows[i + 1] = { i, stage.name, table.concat(stage.tasks, ", "), brief(stage.policy), brief(stage.optimizer),
+      brief(stage.ends) .. (stage.max_epochs and (" or %d epochs"):format(stage.max_epochs) or "") }
   end
-  print(table.concat(text.table(rows, {}), "\n") .. "\n")
+  text.say(table.concat(text.table(rows, {}), "\n"), "")
 end
 
 local function print_data(t)
@@ -114,7 +135,7 @@ local function print_data(t)
   for _, split in ipairs { "train", "valid", "test" } do
     list[#list + 1] = rows[split] and ("%s %s"):format(split, text.count(rows[split]))
   end
-  print(("data        %s; batches of %d; inputs %s"):format(table.concat(list, ", "), t.set.batch,
+  text.say(("data        %s; batches of %d; inputs %s"):format(table.concat(list, ", "), t.set.batch,
     table.concat(t.set.inputs, ", ")))
 end
 
@@ -135,13 +156,13 @@ return {
       data_dir = options.data })
     try_stages(t)
     try_splits(t)
-    print(("recipe      %s (%s)"):format(text.clean(recipe.name), text.clean(rest[1])))
+    text.say(("recipe      %s (%s)"):format(text.clean(recipe.name), text.clean(rest[1])))
     print_data(t)
-    print()
+    text.say ""
     print_layers(t)
     print_totals(t)
     print_tasks(t)
     print_stages(t)
-    print "Nothing is wrong."
+    text.say "Nothing is wrong."
   end,
 }

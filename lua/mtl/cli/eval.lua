@@ -26,10 +26,10 @@ return {
     local split = options.split or "test"
     local results = run:evaluate(split)
     if options.json then
-      print(core.json_encode({ recipe = run.info.recipe.name, seed = run.info.seed, split = split, step = run.at.step,
-        epoch = run.at.epoch, tasks = results }, true))
+      text.say(core.json_encode({ recipe = run.info.recipe.name, seed = run.info.seed, split = split,
+        step = run.at.step, epoch = run.at.epoch, tasks = results }, true))
     else
-      print(table.concat(text.results(split, run.training.recipe.tasks, results), "\n"))
+      text.say(table.concat(text.results(split, run.training.recipe.tasks, results), "\n"))
     end
   end,
 }

@@ -44,6 +44,6 @@ return {
   arguments = { "COMMAND", least = 0 },
   run = function(_, rest)
     local cli = require "mtl.cli"
-    print(rest[1] and of_command(cli.command(rest[1])) or overview(cli))
+    text.say(rest[1] and of_command(cli.command(rest[1])) or overview(cli))
   end,
 }

@@ -55,15 +55,15 @@ end
 function cli.main(argv)
   local trace
   local ok, result = xpcall(function()
-    local status = dispatch(argv)
+    local status = dispatch(argv) or 0
     local written, message = io.stdout:flush()
-    return written and status or status == nil and written or error("standard output: " .. tostring(message), 0)
+    return written and status or error("standard output: " .. message, 0)
   end, function(e)
     trace = debugging and debug.traceback(nil, 2)
     return e
   end)
   if ok then
-    return result or 0
+    return result
   end
   io.stdout:flush()
   local status = cli.report(result)

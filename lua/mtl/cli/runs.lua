@@ -57,7 +57,10 @@ local function row(name, dir)
     return { name, "-", "-", "damaged", "-", "-", "-" }
   end
   local summary = read_json(path.join(dir, "summary.json"))
-  local last = not summary and last_record(path.join(dir, "metrics.jsonl")) or {}
+  local last = last_record(path.join(dir, "metrics.jsonl")) or {}
+  if summary and last.step and last.step > (summary.steps or 0) then
+    summary = nil -- of a shorter training that was resumed since
+  end
   return { name, info.recipe.name or "-", info.seed or "-",
     summary and "finished" or last.step and ("step %d"):format(last.step) or "no step yet",
     (summary or last).epochs or last.epoch or 0,
@@ -77,7 +80,7 @@ return {
   run = function(_, rest)
     local dir = rest[1] or "runs"
     if not rest[1] and not core.stat(dir) then
-      print "There are no runs here yet: mtl run RECIPE makes the first."
+      text.say "There are no runs here yet: mtl run RECIPE makes the first."
       return
     end
     path.check(dir, "folder")
@@ -92,9 +95,9 @@ return {
       end
     end
     if #rows == 1 then
-      print(("There are no runs in %s."):format(text.clean(dir)))
+      text.say(("There are no runs in %s."):format(text.clean(dir)))
     else
-      print(table.concat(text.table(rows, { [3] = true, [5] = true }), "\n"))
+      text.say(table.concat(text.table(rows, { [3] = true, [5] = true }), "\n"))
     end
   end,
 }

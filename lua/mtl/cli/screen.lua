@@ -9,31 +9,38 @@ screen.__index = screen
 local HIDE, SHOW, BELOW, LINE = "\27[?25l", "\27[?25h", "\27[J", "\27[K"
 
 function screen.new(file)
-  return setmetatable({ file = file, height = 0 }, screen)
+  return setmetatable({ file = file, widths = {} }, screen)
 end
 
 function screen.columns()
   return core.columns(1) or 80
 end
 
+-- To the first line of the block. A terminal that was made narrower since has wrapped its lines.
 local function up(self)
-  return self.height > 0 and ("\27[%dA\r"):format(self.height) or ""
+  local height, columns = 0, screen.columns()
+  for _, width in ipairs(self.widths) do
+    height = height + math.max(1, math.ceil(width / columns))
+  end
+  return height > 0 and ("\27[%dA\r"):format(height) or ""
 end
 
 -- A line that is as wide as the terminal wraps on some, so the last column stays free.
 local function fitted(lines)
-  local out, columns = {}, screen.columns() - 1
+  local out, widths, columns = {}, {}, screen.columns() - 1
   for i, line in ipairs(lines) do
-    out[i] = text.cut(line, columns) .. LINE .. "\n"
+    line = text.cut(line, columns)
+    out[i], widths[i] = line .. LINE .. "\n", text.width(line)
   end
-  return table.concat(out)
+  return table.concat(out), widths
 end
 
 --- Draws the block in place of the one before.
 function screen:draw(lines)
-  self.file:write(self.height == 0 and HIDE or "", up(self), fitted(lines), BELOW)
+  local shown, widths = fitted(lines)
+  self.file:write(#self.widths == 0 and HIDE or "", up(self), shown, BELOW)
   self.file:flush()
-  self.height = #lines
+  self.widths = widths
 end
 
 --- Writes a line above the block, to stay; the block is gone until it is drawn again.
@@ -45,10 +52,10 @@ end
 
 --- Takes the block away.
 function screen:close()
-  if self.height > 0 then
+  if #self.widths > 0 then
     self.file:write(up(self), BELOW, SHOW)
     self.file:flush()
-    self.height = 0
+    self.widths = {}
   end
 end
 

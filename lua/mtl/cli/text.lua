@@ -15,6 +15,14 @@ function text.width(s)
   return utf8.len(s) or #s
 end
 
+--- Prints lines; what cannot be written is an error.
+function text.say(...)
+  local done, message = io.stdout:write(table.concat({ ... }, "\n"), "\n")
+  if not done then
+    error("standard output: " .. message, 0)
+  end
+end
+
 --- At most n columns of a text.
 function text.cut(s, n)
   if text.width(s) <= n then
@@ -61,6 +69,11 @@ function text.duration(seconds)
     return ("%d:%02d:%02d"):format(s // 3600, s // 60 % 60, s % 60)
   end
   return ("%d:%02d"):format(s // 60, s % 60)
+end
+
+--- How long something took: 0.52 s, 12.3 s, 1:05.
+function text.seconds(seconds)
+  return seconds < 60 and ("%.3g s"):format(seconds) or text.duration(seconds)
 end
 
 --- A shape as "10 x 24 x 24".

@@ -7,7 +7,7 @@ return {
   summary = "version, libraries, and the machine as mtl sees it",
   usage = { "mtl version" },
   run = function()
-    print(table.concat(text.table({
+    text.say(table.concat(text.table({
       { "mtl", core.VERSION },
       { "Lua", (_VERSION:match "%d+%.%d+") },
       { "OpenBLAS", (core.blas():gsub("^OpenBLAS%s*", "")) },

@@ -17,8 +17,9 @@ local function join(a, b)
 end
 
 local function deviations(y, missing, n)
-  local rough = element.sum(y, missing) / n
-  local d = y - rough -- about the rough mean, so that single precision does not lose a small spread
+  -- about a rough mean (a float itself), so that single precision does not lose a small spread
+  local rough = string.unpack("f", string.pack("f", element.sum(y, missing) / n))
+  local d = y - rough
   local sum = element.sum(d, missing)
   return rough + sum / n, math.max(element.sum(d:square(), missing) - sum * sum / n, 0)
 end

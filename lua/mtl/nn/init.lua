@@ -93,7 +93,8 @@ nn.define {
     local nodes, outputs, before = core.array {}, core.array {}, self.inputs[1]
     for i, node in ipairs(self.nodes) do
       local from = node.from or before
-      nodes[i] = { name = node[1], inputs = type(from) == "string" and { from } or from, module = node[2]:description() }
+      from = type(from) == "string" and { from } or from
+      nodes[i] = { name = node[1], inputs = from, module = node[2]:description() }
       before = node[1]
     end
     for i, task in ipairs(tasks) do

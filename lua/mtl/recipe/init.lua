@@ -43,33 +43,37 @@ local function schema_at(path, i)
   if i == 1 then
     return keys
   end
-  return i == 3 and (path[1] == "tasks" and tasks.keys or path[1] == "stages" and stage_keys) or nil
+  return i == 3 and (path[1] == "tasks" and tasks.keys or path[1] == "stages" and stages.keys) or nil
 end
 
 -- Tables of its own; declarations stay what they are, so that stages that share one go on sharing it.
-local function copy(t)
+local function copy(t, depth)
   if not param.plain(t) then
     return t
+  elseif depth > 20 then
+    error("recipe: tables nested deeper than 20", 0)
   end
   local own = {}
   for key, value in pairs(t) do
-    own[key] = copy(value)
+    own[key] = copy(value, depth + 1)
   end
   return own
 end
 
 -- The place of the first declaration in a table: where the recipe was written, when a tail call hides it.
-local function any_place(t)
+local function any_place(t, depth)
   if declare.is(t) then
     return declare.place(t)
+  elseif not param.plain(t) or depth > 20 then
+    return nil
   end
   local order = {}
-  for key in pairs(param.plain(t) and t or {}) do
+  for key in pairs(t) do
     order[#order + 1] = key
   end
   table.sort(order, function(a, b) return tostring(a) < tostring(b) end)
   for _, key in ipairs(order) do
-    local found = any_place(t[key])
+    local found = any_place(t[key], depth + 1)
     if found then
       return found
     end
@@ -83,13 +87,13 @@ end
 function recipe.new(t)
   local here = place.here()
   local sure = here and here.sure and here.source:sub(1, 1) == "@" and here
-  local at = sure or any_place(t)
+  local at = sure or any_place(t, 0)
   local source = recipe.file and "@" .. recipe.file or at and at.source
   local fail = check.fails(source, sure and sure.source == source and sure.line or nil)
   if not param.plain(t) then
     fail("mtl.recipe: it takes a table: mtl.recipe { data = ..., trunk = ..., tasks = { ... } }")
   end
-  local r = copy(t)
+  local r = copy(t, 0)
   override.apply(r, recipe.overrides, schema_at)
   check.keys(r, keys, "recipe", fail)
   if (r.trunk == nil) == (r.model == nil) then
@@ -135,9 +139,9 @@ function methods:check_fit(set, model)
   end
 end
 
---- Trains it: recipe:run { out =, seed =, device = } -> run.
+--- Trains it: recipe:run { out =, seed =, device = } -> run (see run.lua).
 function methods:run(options)
-  return require "mtl.trainer".train(self, options or {})
+  return require "mtl.run".start(self, options)
 end
 
 function methods:__tostring()

@@ -90,7 +90,10 @@ local function set(node, path, i, text, schema_at)
     return changed or error(message, 0)
   end
   local schema = schema_at(path, i)
-  if node[key] == nil and not (last and (not schema or schema[key])) then
+  if node[key] == nil and not last and schema and schema[key] then
+    error(("the recipe sets no '%s', so '%s' of it cannot be changed"):format(table.concat(path, ".", 1, i),
+      path[i + 1]), 0)
+  elseif node[key] == nil and not (last and (not schema or schema[key])) then
     error(("%s has no '%s'%s"):format(so_far == "" and "the recipe" or "'" .. so_far .. "'", segment,
       nearest.hint(segment, choices(node, schema))), 0)
   end

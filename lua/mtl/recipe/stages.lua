@@ -20,7 +20,7 @@ stages.keys = {
 local function check_ends(stage, where, active, by_name, fail)
   for _, name in ipairs(stage.ends:reads()) do
     if not active[name] then
-      fail(by_name[name] and ("%s: ends reads the KPI of task '%s', which this stage does not train"):format(where, name)
+      fail(by_name[name] and ("%s: ends reads the KPI of task '%s', which it does not train"):format(where, name)
         or ("%s: ends: %s"):format(where, nearest.unknown("task", name, active)), stage.ends)
     end
   end

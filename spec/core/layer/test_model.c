@@ -232,6 +232,8 @@ static void mistakes_are_placed(void)
         {"{\"type\":\"linear\",\"out_features\":-3}", "out_features"},
         {"{\"type\":\"linear\",\"out_features\":2.5}", "whole number"},
         {"{\"type\":\"linear\",\"out_features\":2,\"bais\":true}", "no option 'bais'"},
+        {"{\"type\":\"sequential\",\"children\":[{\"type\":\"relu\"},{\"type\":\"relu\"}],\"children\":[]}",
+         "children is given twice"},
         {"{\"type\":\"dropout\",\"p\":1.5}", "p should be a number from 0 to 1"},
         {"{\"type\":\"sequential\",\"children\":[{\"type\":\"flatten\"},{\"type\":\"linear\",\"in_features\":31,"
          "\"out_features\":2}]}",

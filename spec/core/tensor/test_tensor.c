@@ -114,9 +114,34 @@ static void saved_tensors_are_guarded(void)
     mtl_context_free(ctx);
 }
 
+static void fills_that_do_not_fit(void)
+{
+    mtl_context *ctx = context();
+    int64_t n = 3;
+    const struct {
+        mtl_dtype dtype;
+        double value;
+        mtl_status status;
+    } cases[] = {{MTL_U8, 255, MTL_OK},
+                 {MTL_U8, 256, MTL_ERR_ARG},
+                 {MTL_U8, -1, MTL_ERR_ARG},
+                 {MTL_I32, -2147483648.0, MTL_OK},
+                 {MTL_I32, 2147483648.0, MTL_ERR_ARG},
+                 {MTL_I32, NAN, MTL_ERR_ARG},
+                 {MTL_F32, NAN, MTL_OK}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        mtl_tensor *t = NULL;
+        MUST(mtl_tensor_new(ctx, cases[i].dtype, 1, &n, &t) == MTL_OK);
+        CHECK(mtl_tensor_fill(t, cases[i].value) == cases[i].status);
+        mtl_tensor_release(t);
+    }
+    mtl_context_free(ctx);
+}
+
 int main(void)
 {
     RUN(sizes_are_checked);
+    RUN(fills_that_do_not_fit);
     RUN(memory_is_reused);
     RUN(memory_is_capped);
     RUN(views_and_writes);

@@ -1,0 +1,41 @@
+/* What the ways to convolve share. An image has its border of zeros around it; a weight's patch is channels kh kw; the
+   corner of an element of the patch is where the first output pixel meets it in the image. */
+#ifndef MTL_CPU_CONV_H
+#define MTL_CPU_CONV_H
+
+#include "cpu/cpu.h"
+#include "cpu/vec.h"
+
+/* Output pixels that are neighbours in the image as well, where a line has a multiple of them. */
+enum { PIECE = LANES < 8 ? LANES : 8, PIECES = LANES / PIECE };
+
+typedef struct {
+    mtl_conv c;
+    int64_t patch, pixels;        /* channels kh kw; oh ow */
+    int64_t image, output;        /* elements of one image of x, and of y */
+    int64_t high, wide, bordered; /* of an image with its border; its elements, and slack for a vector */
+    bool border;
+    bool plain;            /* 1 x 1, stride 1: the image is its own columns */
+    bool slides;           /* no columns are needed: see slide.c */
+    int64_t strip, strips; /* else: pixels that are worked on at once, of each image */
+} plan;
+
+/* Where the windows lie, for slide.c: the corners of the patch, and the first pixel of each piece. */
+#define mtl_slide_places MTL_CPU(slide_places)
+int64_t mtl_slide_places(const plan *p, int32_t *places); /* how many; written where places is not NULL */
+
+/* The weight [O, patch] as the forward kernel reads it: as many floats as it has itself, rounded up. */
+#define mtl_slide_weight MTL_CPU(slide_weight)
+int64_t mtl_slide_weight(const plan *p, const float *weight, float *packed);
+
+/* Pixels [first, end) of y of one image; first a multiple of 2 LANES */
+#define mtl_slide_forward MTL_CPU(slide_forward)
+void mtl_slide_forward(const plan *p, const int32_t *places, const float *packed, const float *bias, const float *image,
+                       int64_t first, int64_t end, float *y);
+
+/* part [lines, patch] += dw of `images` images, `step` apart; lines: cotangents times output channels; dy: the first
+   cotangent of the first image */
+#define mtl_slide_sums MTL_CPU(slide_sums)
+void mtl_slide_sums(const plan *p, const int32_t *places, int64_t lines, int64_t images, const float *image,
+                    int64_t step, const float *dy, float *part);
+#endif
