@@ -83,7 +83,8 @@ describe("bad input", function()
 
     it("a layer of 10^15 inputs", function()
       recipe_fails({ { "nn.linear(4, 8)", "nn.linear(1000000000000000, 8)" } }, { "trunk.0", "1000000000000000" })
-      recipe_fails({ { "nn.linear(4, 8)", "nn.linear(4, 1000000000000000), nn.linear(nil, 8)" } }, { "trunk.1.weight" }, 2)
+      recipe_fails({ { "nn.linear(4, 8)", "nn.linear(4, 1000000000000000), nn.linear(nil, 8)" } },
+        { "trunk.1.weight" }, 2)
     end)
 
     it("that is not there, or is a folder", function()

@@ -94,7 +94,7 @@ describe("mtl.recipe", function()
     local r = good(text:sub(first, -4), "policy = policy.fixed { left = 1, right = 2 }, ends = when.steps(5),")
     assert.equal(1, #r.stages)
     assert.equal("fixed", r.stages[1].policy.type)
-    assert.same({ steps = 5 }, r.stages[1].ends:bound())
+    assert.equal(5, r.stages[1].ends:length(100))
     r = good('stages = {', 'policy = policy.uncertainty(), stages = {')
     assert.equal("uniform", r.stages[1].policy.type) -- one task
     r = good('policy = policy.focal { normalize = true }, ', 'policy = policy.uncertainty(), ')

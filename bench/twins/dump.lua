@@ -1,5 +1,5 @@
--- Writes what bench/twins/multimnist.py needs to train as recipes/multimnist.lua does: the data of every split, the initial
--- weights of a seed, and the order of the samples in every epoch.
+-- Writes what bench/twins/multimnist.py needs to train as recipes/multimnist.lua does: the data of every split, the
+-- initial weights of a seed, and the order of the samples in every epoch.
 --   build/mtl lua bench/twins/dump.lua FILE.safetensors [SEED]
 local mtl = require "mtl"
 local core = require "mtl.core"

@@ -188,43 +188,90 @@ static void by_columns(const plan *p, int64_t first, int64_t pixels, const float
               p->plain ? NULL : cols, 1.0f, y + first, p->pixels);
 }
 
-static mtl_status conv2d(const mtl_conv *c, const mtl_tensor *x, const mtl_tensor *w, const mtl_tensor *bias,
-                         mtl_tensor *y)
+static mtl_status forward(const plan *p, const mtl_tensor *x, const float *weight, const float *bias, mtl_tensor *y)
 {
-    plan p = plan_of(c, LEAST);
+    const mtl_conv *c = &p->c;
     mtl_tensor *room = NULL, *map = NULL;
     const int32_t *places;
-    const float *from = mtl_f32(x), *weight = mtl_f32(w), *start = bias ? mtl_f32(bias) : NULL;
+    const float *from = mtl_f32(x);
     float *to = mtl_f32(y), *own;
-    int64_t items = c->batch * p.strips, packed = p.slides ? mtl_slide_weight(&p, weight, NULL) : 0;
-    int64_t each = p.bordered + (p.plain || p.slides ? 0 : mtl_sgemm_packed(p.strip, p.patch) + LANES);
-    int threads = threads_for(x->ctx, &p, items, 1);
+    int64_t items = c->batch * p->strips, packed = p->slides ? mtl_slide_weight(p, weight, NULL) : 0;
+    int64_t each = p->bordered + (p->plain || p->slides ? 0 : mtl_sgemm_packed(p->strip, p->patch) + LANES);
+    int threads = threads_for(x->ctx, p, items, 1);
     mtl_status status = scratch(x, packed + threads * each, &room, &own);
     if (status == MTL_OK)
-        status = places_of(&p, x, &map, &places);
+        status = places_of(p, x, &map, &places);
     if (status != MTL_OK)
         goto done;
-    if (p.slides)
-        mtl_slide_weight(&p, weight, own);
+    if (p->slides)
+        mtl_slide_weight(p, weight, own);
 #pragma omp parallel for schedule(static, 1) num_threads(threads)
     for (int64_t t = 0; t < threads; t++) {
         float *border = own + packed + t * each;
         const float *image = NULL;
-        memset(border, 0, (size_t)p.bordered * sizeof *border);
+        memset(border, 0, (size_t)p->bordered * sizeof *border);
         for (int64_t item = items * t / threads, end = items * (t + 1) / threads; item < end; item++) {
-            int64_t b = item / p.strips, s = item % p.strips, first, pixels = strip_of(&p, s, &first);
-            float *out = to + b * p.output;
+            int64_t b = item / p->strips, s = item % p->strips, first, pixels = strip_of(p, s, &first);
+            float *out = to + b * p->output;
             if (!image || s == 0)
-                image = image_of(&p, b, from, border);
-            if (p.slides)
-                mtl_slide_forward(&p, places, own, start, image, first, first + pixels, out);
+                image = image_of(p, b, from, border);
+            if (p->slides)
+                mtl_slide_forward(p, places, own, bias, image, first, first + pixels, out);
             else
-                by_columns(&p, first, pixels, from + b * p.image, image, weight, start, border + p.bordered, out);
+                by_columns(p, first, pixels, from + b * p->image, image, weight, bias, border + p->bordered, out);
         }
     }
 done:
     mtl_tensor_release(room);
     mtl_tensor_release(map);
+    return status;
+}
+
+static mtl_status conv2d(const mtl_conv *c, const mtl_tensor *x, const mtl_tensor *w, const mtl_tensor *bias,
+                         mtl_tensor *y)
+{
+    plan p = plan_of(c, LEAST);
+    return forward(&p, x, mtl_f32(w), bias ? mtl_f32(bias) : NULL, y);
+}
+
+/* With stride 1, dx is the convolution of dy, with a border, with the weight turned about. It pays where that slides
+   and the border adds little. */
+static bool turns(const mtl_conv *c, int64_t rows, plan *p)
+{
+    mtl_conv back = {.batch = rows * c->batch,
+                     .in_channels = c->out_channels,
+                     .height = c->out_h,
+                     .width = c->out_w,
+                     .out_channels = c->in_channels,
+                     .kernel_h = c->kernel_h,
+                     .kernel_w = c->kernel_w,
+                     .stride_h = 1,
+                     .stride_w = 1,
+                     .pad_h = c->kernel_h - 1 - c->pad_h,
+                     .pad_w = c->kernel_w - 1 - c->pad_w,
+                     .out_h = c->height,
+                     .out_w = c->width};
+    if (c->stride_h != 1 || c->stride_w != 1 || back.pad_h < 0 || back.pad_w < 0)
+        return false;
+    *p = plan_of(&back, LEAST);
+    return p->slides && 4 * c->height * c->width <= 5 * c->out_h * c->out_w;
+}
+
+static mtl_status turned_grad(const plan *p, const mtl_tensor *w, const mtl_tensor *dy, mtl_tensor *dx)
+{
+    const mtl_conv *c = &p->c;
+    int64_t size = c->kernel_h * c->kernel_w, n = c->in_channels * c->out_channels;
+    const float *weight = mtl_f32(w);
+    mtl_tensor *room = NULL;
+    float *turned;
+    MTL_TRY(scratch(dx, n * size, &room, &turned));
+    for (int64_t at = 0; at < n; at++) { /* [from, to] becomes [to, from] */
+        const float *in = weight + (at % c->in_channels * c->out_channels + at / c->in_channels) * size;
+        for (int64_t k = 0; k < size; k++)
+            turned[at * size + k] = in[size - 1 - k];
+    }
+    mtl_status status = forward(p, dy, turned, NULL, dx);
+    mtl_tensor_release(room);
     return status;
 }
 
@@ -379,9 +426,10 @@ static mtl_status parameter_grad(const plan *p, int64_t rows, const mtl_tensor *
     if (status != MTL_OK)
         goto done;
     float *work = own + chunks * s.part;
-    memset(work, 0, (size_t)(threads * each) * sizeof *work); /* for the borders */
 #pragma omp parallel for schedule(static, 1) num_threads(threads)
     for (int64_t t = 0; t < threads; t++) {
+        if (dw && p->border)
+            memset(work + t * each, 0, (size_t)((p->slides ? s.group : 1) * p->bordered) * sizeof *work);
         for (int64_t chunk = chunks * t / threads; chunk < chunks * (t + 1) / threads; chunk++) {
             int64_t image, end;
             mtl_block(p->c.batch, chunks, chunk, &image, &end);
@@ -401,9 +449,9 @@ done:
 static mtl_status conv2d_grad(const mtl_conv *c, int64_t rows, const mtl_tensor *x, const mtl_tensor *w,
                               const mtl_tensor *dy, mtl_tensor *dx, mtl_tensor *dw, mtl_tensor *db)
 {
-    plan p = plan_of(c, LEAST), sum = plan_of(c, LEAST_SUM);
+    plan p = plan_of(c, LEAST), sum = plan_of(c, LEAST_SUM), turned;
     if (dx)
-        MTL_TRY(input_grad(&p, rows, w, dy, dx));
+        MTL_TRY(turns(c, rows, &turned) ? turned_grad(&turned, w, dy, dx) : input_grad(&p, rows, w, dy, dx));
     return dw || db ? parameter_grad(&sum, rows, x, dy, dw, db) : MTL_OK;
 }
 

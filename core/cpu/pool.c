@@ -1,8 +1,8 @@
 /* Max and average pooling: each plane [H, W] by itself, planes over threads. A NaN in a window is its maximum. */
 #include <math.h>
-#include <string.h>
 
 #include "cpu/cpu.h"
+#include "cpu/vec.h"
 
 typedef struct { /* a window, clipped to the image */
     int64_t y0, y1, x0, x1;
@@ -26,26 +26,83 @@ static int threads_for(const mtl_tensor *t, const mtl_conv *c, int64_t planes)
     return planes * c->height * c->width < MTL_CPU_GRAIN ? 1 : MTL_CPU_THREADS(t->ctx, planes);
 }
 
+INLINE vec either(ints take, vec yes, vec no)
+{
+    return (vec)((take & (ints)yes) | (~take & (ints)no));
+}
+
+/* Two lines of x, `n` wide: the larger of each column and its place; the upper one of equals. */
+static void max_of_lines(const float *x, int64_t width, int64_t n, int32_t place, float *best, int32_t *at)
+{
+    ints step, down = (ints){0} + (int32_t)width;
+    for (int i = 0; i < LANES; i++)
+        step[i] = place + i;
+    for (int64_t j = 0; j < n; j += LANES, step += LANES) { /* the last vector's excess is overwritten, or slack */
+        vec top = n - j < LANES ? load_part(x + j, n - j) : *(const vec *)(x + j);
+        vec low = n - j < LANES ? load_part(x + width + j, n - j) : *(const vec *)(x + width + j);
+        ints take = (ints)(low > top) | (ints)(low != low);
+        *(vec *)(best + j) = either(take, low, top);
+        *(ints *)(at + j) = step + (take & down);
+    }
+}
+
+#if defined(__AVX512F__)
+#define EVEN(a, b) __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
+#define ODD(a, b)  __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31)
+#elif defined(__AVX2__)
+#define EVEN(a, b) __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14)
+#define ODD(a, b)  __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15)
+#else
+#define EVEN(a, b) __builtin_shufflevector(a, b, 0, 2, 4, 6)
+#define ODD(a, b)  __builtin_shufflevector(a, b, 1, 3, 5, 7)
+#endif
+
+/* The larger of each pair, of equals the one that comes first in the image; n results. */
+static void max_of_pairs(const float *best, const int32_t *at, int64_t n, float *y, int32_t *index)
+{
+    for (int64_t j = 0; j < n; j += LANES) {
+        vec a0 = *(const vec *)(best + 2 * j), a1 = *(const vec *)(best + 2 * j + LANES);
+        ints i0 = *(const ints *)(at + 2 * j), i1 = *(const ints *)(at + 2 * j + LANES);
+        vec left = EVEN(a0, a1), right = ODD(a0, a1);
+        ints first = EVEN(i0, i1), second = ODD(i0, i1);
+        ints take = (ints)(right > left) | (ints)(right != right) | ((ints)(right == left) & (ints)(second < first));
+        left = either(take, right, left);
+        right = either(take, (vec)second, (vec)first);
+        if (n - j >= LANES) {
+            *(vec *)(y + j) = left;
+            *(vec *)(index + j) = right;
+        } else {
+            store_part(y + j, left, n - j);
+            store_part((float *)(index + j), right, n - j);
+        }
+    }
+}
+
+/* 2 x 2 windows: some lines of the image at a time, so that narrow ones fill vectors too. */
 static void max_halves(const mtl_conv *c, const float *x, float *y, int32_t *index)
 {
-    for (int64_t oy = 0; oy < c->out_h; oy++) {
-        const float *top = x + 2 * oy * c->width, *low = top + c->width;
-        int32_t place = (int32_t)(2 * oy * c->width), wide = (int32_t)c->width;
-        float *out = y + oy * c->out_w;
-        int32_t *at = index + oy * c->out_w;
-#pragma omp simd
-        for (int64_t j = 0; j < c->out_w; j++) {
-            float best = top[2 * j], b = top[2 * j + 1], d = low[2 * j], e = low[2 * j + 1];
-            int32_t which = place + 2 * (int32_t)j, first = which;
-            which = b > best || b != b ? first + 1 : which;
-            best = b > best || b != b ? b : best;
-            which = d > best || d != d ? first + wide : which;
-            best = d > best || d != d ? d : best;
-            which = e > best || e != e ? first + wide + 1 : which;
-            best = e > best || e != e ? e : best;
-            out[j] = best;
-            at[j] = which;
+    enum { ROOM = 2048 };
+    float best[ROOM + 2 * LANES];
+    int32_t at[ROOM + 2 * LANES];
+    int64_t lines = ROOM / (2 * c->out_w), n;
+    if (lines == 0) { /* wide ones in parts */
+        for (int64_t oy = 0; oy < c->out_h; oy++) {
+            for (int64_t ox = 0; ox < c->out_w; ox += n) {
+                int64_t place = 2 * oy * c->width + 2 * ox;
+                n = c->out_w - ox < ROOM / 2 ? c->out_w - ox : ROOM / 2;
+                max_of_lines(x + place, c->width, 2 * n, (int32_t)place, best, at);
+                max_of_pairs(best, at, n, y + oy * c->out_w + ox, index + oy * c->out_w + ox);
+            }
         }
+        return;
+    }
+    for (int64_t oy = 0; oy < c->out_h; oy += n) {
+        n = c->out_h - oy < lines ? c->out_h - oy : lines;
+        for (int64_t i = 0; i < n; i++) {
+            int64_t place = 2 * (oy + i) * c->width, to = 2 * i * c->out_w;
+            max_of_lines(x + place, c->width, 2 * c->out_w, (int32_t)place, best + to, at + to);
+        }
+        max_of_pairs(best, at, n * c->out_w, y + oy * c->out_w, index + oy * c->out_w);
     }
 }
 
@@ -83,28 +140,6 @@ static mtl_status max_pool2d(const mtl_conv *c, const mtl_tensor *x, mtl_tensor 
     return MTL_OK;
 }
 
-static void max_halves_grad(const mtl_conv *c, const int32_t *index, const float *dy, float *dx)
-{
-    for (int64_t oy = 0; oy < c->out_h; oy++) {
-        float *top = dx + 2 * oy * c->width, *low = top + c->width;
-        int32_t place = (int32_t)(2 * oy * c->width), wide = (int32_t)c->width;
-        const float *from = dy + oy * c->out_w;
-        const int32_t *at = index + oy * c->out_w;
-#pragma omp simd
-        for (int64_t j = 0; j < c->out_w; j++) {
-            int32_t which = at[j] - place - 2 * (int32_t)j;
-            top[2 * j] = which == 0 ? from[j] : 0.0f;
-            top[2 * j + 1] = which == 1 ? from[j] : 0.0f;
-            low[2 * j] = which == wide ? from[j] : 0.0f;
-            low[2 * j + 1] = which == wide + 1 ? from[j] : 0.0f;
-        }
-        for (int64_t j = 2 * c->out_w; j < c->width; j++) /* an odd width's last column is in no window */
-            top[j] = low[j] = 0.0f;
-    }
-    if (c->height > 2 * c->out_h)
-        memset(dx + 2 * c->out_h * c->width, 0, (size_t)c->width * sizeof *dx);
-}
-
 static void max_plane_grad(const mtl_conv *c, const int32_t *index, const float *dy, float *dx)
 {
     memset(dx, 0, (size_t)(c->height * c->width) * sizeof *dx);
@@ -121,7 +156,7 @@ static mtl_status max_pool2d_grad(const mtl_conv *c, int64_t rows, const mtl_ten
     float *to = mtl_f32(dx);
 #pragma omp parallel for schedule(static) num_threads(threads_for(dx, c, rows *planes))
     for (int64_t p = 0; p < rows * planes; p++)
-        (halves(c) ? max_halves_grad : max_plane_grad)(c, at + p % planes * out, from + p * out, to + p * in);
+        max_plane_grad(c, at + p % planes * out, from + p * out, to + p * in);
     return MTL_OK;
 }
 

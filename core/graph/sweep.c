@@ -56,7 +56,8 @@ static mtl_status collect(mtl_context *ctx, int n, const mtl_root *roots, node_l
             }
         }
     }
-    qsort(list->nodes, list->count, sizeof *list->nodes, newest_first);
+    if (list->count > 1) /* none where the roots are leaves */
+        qsort(list->nodes, list->count, sizeof *list->nodes, newest_first);
     return MTL_OK;
 }
 

@@ -41,7 +41,7 @@ local function measure(t, task, output, target, hold)
     m.kpi = nil
   end
   if t.policy.soft then
-    m.soft_tensor = task.kpi:soft(pred, target)
+    m.soft_tensor = meter:soft(pred, target)
     hold[#hold + 1] = m.soft_tensor
     m.soft = m.soft_tensor and m.soft_tensor:item()
   end

@@ -30,7 +30,13 @@ function training.new(recipe, options, saved)
   for i, task in ipairs(recipe.tasks) do
     t.meters[i] = task.kpi:new()
   end
-  t.loader = core.loader(t.set:fields "train", t.set.batch)
+  local train = t.set:fields "train"
+  for i, meter in ipairs(t.meters) do
+    if meter.fit then
+      meter:fit(train[t.field[i]].tensor)
+    end
+  end
+  t.loader = core.loader(train, t.set.batch)
   t.batches = t.loader:batches()
   t.at = { step = 0, epoch = 0, batch = 0, stage = 1, stage_step = 0, stage_epoch = 0, kpi_ema = {}, soft_ema = {},
     since = {}, seen = {}, when = {}, seconds = 0, train_seconds = 0, samples = 0, faded = 0, stages = core.array {} }

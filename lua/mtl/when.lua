@@ -2,7 +2,6 @@
 -- `decl:done(state, ev)`: state is a plain table, empty at the start of the stage and kept between calls; ev = { steps,
 -- epochs (done in this stage), epoch_end (boolean), kpis = { task = validation KPI } (at the end of an epoch) }.
 -- `decl:length(per_epoch)`: steps after which it surely holds; nil where it may never.
--- `decl:bound()`: { epochs =, steps = }, the first of which ends it (with `both`: the last), or nil.
 -- `decl:reads()`: the tasks whose KPIs it reads.
 local declare = require "mtl.declare"
 
@@ -13,10 +12,6 @@ function methods.reads()
 end
 
 function methods.length()
-  return nil
-end
-
-function methods.bound()
   return nil
 end
 
@@ -44,9 +39,6 @@ when.define {
   length = function(self, per_epoch)
     return self.n * per_epoch
   end,
-  bound = function(self)
-    return { epochs = self.n }
-  end,
 }
 
 --- After n steps of the stage.
@@ -59,9 +51,6 @@ when.define {
   end,
   length = function(self)
     return self.n
-  end,
-  bound = function(self)
-    return { steps = self.n }
   end,
 }
 
@@ -139,15 +128,6 @@ join.either = when.define {
   length = function(self, per_epoch)
     return pick(math.min, self.a:length(per_epoch), self.b:length(per_epoch))
   end,
-  bound = function(self)
-    local a, b = self.a:bound(), self.b:bound()
-    if not (a and b) then
-      return a or b
-    elseif a.both or b.both then
-      return a.both and b or a -- either of them is a bound
-    end
-    return { epochs = pick(math.min, a.epochs, b.epochs), steps = pick(math.min, a.steps, b.steps) }
-  end,
 }
 
 join.both = when.define {
@@ -162,13 +142,6 @@ join.both = when.define {
   length = function(self, per_epoch)
     local a, b = self.a:length(per_epoch), self.b:length(per_epoch)
     return a and b and math.max(a, b)
-  end,
-  bound = function(self)
-    local a, b = self.a:bound(), self.b:bound()
-    if not (a and b) then
-      return nil
-    end
-    return { epochs = pick(math.max, a.epochs, b.epochs), steps = pick(math.max, a.steps, b.steps), both = true }
   end,
 }
 

@@ -2,7 +2,8 @@
 -- kpi.NAME{...}:new()`, then `meter:update(pred, target)` for every batch, `meter:merge(other)`, `meter:value()`
 -- (nil where it is undefined: no labels, no positives, no variance), `meter:reset()`. Exact over all that it has
 -- seen, in whatever order. `soft(self, pred, target)` is its differentiable form on one batch: a scalar tensor, or
--- nil where it is undefined; a KPI without one has no `soft`. `pred` is what the head gives (logits).
+-- nil where it is undefined; a KPI without one has no `soft`. A definition may have `fit(self, target)`: the trainer
+-- shows each meter all training targets once, before the first step. `pred` is what the head gives (logits).
 local declare = require "mtl.declare"
 
 local methods = { higher = true }

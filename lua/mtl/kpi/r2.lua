@@ -1,6 +1,6 @@
 --- R squared: 1 - sum of squared errors / sum of squared deviations of the targets from their mean, over all labelled
 -- elements of the task together; 0 where it is below. Undefined where the targets do not vary.
--- Soft form: exp(-MSE / variance of the training targets): `variance`, else this batch's.
+-- Soft form: exp(-MSE / variance of the training targets): `variance`, else what fit() found, else this batch's.
 -- The usual score of regression: the share of the targets' variance that is explained.
 local kpi = require "mtl.kpi"
 local element = require "mtl.element"
@@ -44,6 +44,13 @@ return kpi.define {
   value = function(self)
     local c = self.counts
     return c.m2 > 0 and math.max(0, 1 - c.errors / c.m2) or nil
+  end,
+  fit = function(self, target)
+    local _, y, missing, n = element.numbers(target, target)
+    if n > 0 and not self.variance then
+      local _, m2 = deviations(y, missing, n)
+      self.variance = m2 / n
+    end
   end,
   soft = function(self, pred, target)
     local x, y, missing, n = element.numbers(pred, target)

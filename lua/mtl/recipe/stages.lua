@@ -24,7 +24,7 @@ local function check_ends(stage, where, active, by_name, fail)
         or ("%s: ends: %s"):format(where, nearest.unknown("task", name, active)), stage.ends)
     end
   end
-  if not stage.ends:bound() and not stage.max_epochs then
+  if not stage.ends:length(1) and not stage.max_epochs then
     fail(("%s may never end: ends waits for a KPI alone; add max_epochs = n, or | when.epochs(n)"):format(where),
       stage.ends)
   end

@@ -254,6 +254,7 @@ static void mistakes_are_placed(void)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         mtl_context *ctx = context();
         mtl_model *m = NULL;
+        mtl_set_memory_limit(ctx, 1 << 30);
         mtl_status status = mtl_model_new(ctx, cases[i].json, &m);
         if (status == MTL_OK)
             status = mtl_model_freeze(m, 0, 1, &image);

@@ -23,12 +23,8 @@ static mtl_window window_of(const conformance_case *c)
 static mtl_status apply(mtl_context *ctx, const double *arg, mtl_tensor **in, mtl_tensor **out)
 {
     const int64_t *w = mtl_tensor_shape(in[1]);
-    mtl_window window = {w[2],
-                         w[3],
-                         (int64_t)arg[STRIDE_H],
-                         (int64_t)arg[STRIDE_W],
-                         (int64_t)arg[PAD_H],
-                         (int64_t)arg[PAD_W]};
+    mtl_window window = {
+        w[2], w[3], (int64_t)arg[STRIDE_H], (int64_t)arg[STRIDE_W], (int64_t)arg[PAD_H], (int64_t)arg[PAD_W]};
     (void)ctx;
     return mtl_conv2d(in[0], in[1], in[2], &window, out);
 }
@@ -58,13 +54,25 @@ static void conv2d_is_its_definition(void)
         double window[4];
         bool bias;
     } cases[] = {
-        {{2, 1, 8, 9}, {3, 1, 5, 5}, {1, 1, 0, 0}, true},   {{2, 3, 5, 4}, {2, 3, 3, 3}, {1, 1, 1, 1}, true},
-        {{2, 2, 7, 6}, {4, 2, 3, 2}, {2, 3, 1, 0}, true},   {{1, 3, 4, 4}, {5, 3, 1, 1}, {1, 1, 0, 0}, true},
-        {{2, 2, 4, 5}, {3, 2, 4, 5}, {1, 1, 0, 0}, false},  {{1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 0, 0}, true},
-        {{2, 1, 1, 7}, {2, 1, 1, 3}, {1, 2, 0, 2}, false},  {{3, 2, 6, 1}, {2, 2, 3, 1}, {1, 1, 1, 0}, true},
-        {{2, 2, 5, 5}, {2, 2, 1, 1}, {2, 2, 1, 1}, true},   {{1, 1, 3, 3}, {2, 1, 5, 5}, {2, 1, 2, 2}, true},
-        {{1, 2, 2, 2}, {1, 2, 3, 3}, {3, 3, 3, 3}, false},  {{1, 1, 4, 40}, {2, 1, 2, 3}, {1, 1, 1, 1}, true},
-        {{1, 1, 6, 19}, {11, 1, 3, 3}, {1, 1, 0, 0}, true}, {{5, 2, 3, 3}, {1, 2, 2, 2}, {1, 1, 0, 0}, true},
+        {{2, 1, 8, 9}, {3, 1, 5, 5}, {1, 1, 0, 0}, true},
+        {{2, 3, 5, 4}, {2, 3, 3, 3}, {1, 1, 1, 1}, true},
+        {{2, 2, 7, 6}, {4, 2, 3, 2}, {2, 3, 1, 0}, true},
+        {{1, 3, 4, 4}, {5, 3, 1, 1}, {1, 1, 0, 0}, true},
+        {{2, 2, 4, 5}, {3, 2, 4, 5}, {1, 1, 0, 0}, false},
+        {{1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 0, 0}, true},
+        {{2, 1, 1, 7}, {2, 1, 1, 3}, {1, 2, 0, 2}, false},
+        {{3, 2, 6, 1}, {2, 2, 3, 1}, {1, 1, 1, 0}, true},
+        {{2, 2, 5, 5}, {2, 2, 1, 1}, {2, 2, 1, 1}, true},
+        {{1, 1, 3, 3}, {2, 1, 5, 5}, {2, 1, 2, 2}, true},
+        {{1, 2, 2, 2}, {1, 2, 3, 3}, {3, 3, 3, 3}, false},
+        {{1, 1, 4, 40}, {2, 1, 2, 3}, {1, 1, 1, 1}, true},
+        {{1, 1, 6, 19}, {11, 1, 3, 3}, {1, 1, 0, 0}, true},
+        {{5, 2, 3, 3}, {1, 2, 2, 2}, {1, 1, 0, 0}, true},
+        /* output lines of whole vectors: without columns, and dx as a convolution of dy */
+        {{2, 3, 8, 8}, {5, 3, 3, 3}, {1, 1, 1, 1}, true},
+        {{3, 2, 3, 8}, {13, 2, 1, 3}, {1, 1, 0, 1}, true},
+        {{2, 2, 9, 16}, {3, 2, 3, 1}, {2, 1, 1, 0}, true},
+        {{5, 1, 5, 12}, {2, 1, 5, 5}, {1, 1, 2, 0}, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const int64_t *x = cases[i].x, *w = cases[i].w;
@@ -120,6 +128,11 @@ static mtl_status stride_1(mtl_tensor **in, mtl_tensor **out)
     return mtl_conv2d(in[0], in[1], in[2], &(mtl_window){w[2], w[3], 1, 1, 0, 0}, out);
 }
 
+static mtl_status same(mtl_tensor **in, mtl_tensor **out)
+{
+    return mtl_conv2d(in[0], in[1], in[2], &(mtl_window){3, 3, 1, 1, 1, 1}, out);
+}
+
 static mtl_status stride_2(mtl_tensor **in, mtl_tensor **out)
 {
     const int64_t *w = mtl_tensor_shape(in[1]);
@@ -132,6 +145,7 @@ static void threads_do_not_change_bits(void)
         {.name = "one channel", .shape = {{37, 1, 28, 28}, {10, 1, 5, 5}, {10}}, .rows = 2, .apply = stride_1},
         {.name = "many", .shape = {{19, 10, 12, 12}, {20, 10, 5, 5}, {20}}, .rows = 3, .apply = stride_1},
         {.name = "one image in strips", .shape = {{1, 64, 40, 60}, {32, 64, 3, 3}, {32}}, .rows = 1, .apply = stride_1},
+        {.name = "same", .shape = {{9, 6, 16, 16}, {7, 6, 3, 3}, {7}}, .rows = 2, .apply = same},
         {.name = "strides", .shape = {{6, 8, 30, 31}, {16, 8, 3, 3}, {16}}, .rows = 2, .apply = stride_2},
         {.name = "1 x 1", .shape = {{8, 64, 15, 15}, {48, 64, 1, 1}, {48}}, .rows = 2, .apply = stride_1},
     };

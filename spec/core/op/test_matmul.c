@@ -66,8 +66,10 @@ static void matmul_is_its_definition(void)
         int64_t m = sizes[i][0], k = sizes[i][1], n = sizes[i][2];
         for (int t = 0; t < 4; t++) {
             bool ta = t & 1, tb = t & 2;
-            CHECK(matmul_case(floats(2, ta ? k : m, ta ? m : k, 0, 0), floats(2, tb ? n : k, tb ? k : n, 0, 0), ta, tb));
-            CHECK(matmul_case(floats(3, 3, ta ? k : m, ta ? m : k, 0), floats(3, 3, tb ? n : k, tb ? k : n, 0), ta, tb));
+            CHECK(
+                matmul_case(floats(2, ta ? k : m, ta ? m : k, 0, 0), floats(2, tb ? n : k, tb ? k : n, 0, 0), ta, tb));
+            CHECK(
+                matmul_case(floats(3, 3, ta ? k : m, ta ? m : k, 0), floats(3, 3, tb ? n : k, tb ? k : n, 0), ta, tb));
         }
     }
 }
@@ -171,17 +173,18 @@ static void linear_is_its_definition(void)
     static const struct {
         int rank;
         int64_t shape[3], out;
-    } cases[] = {{2, {5, 7}, 3},   {2, {1, 4}, 1},     {2, {33, 20}, 1}, {2, {4, 1}, 6},
-                 {1, {6}, 4},      {3, {2, 3, 5}, 10}, {2, {19, 3}, 16}, {2, {7, 50}, 17}};
+    } cases[] = {{2, {5, 7}, 3}, {2, {1, 4}, 1},     {2, {33, 20}, 1}, {2, {4, 1}, 6},
+                 {1, {6}, 4},    {3, {2, 3, 5}, 10}, {2, {19, 3}, 16}, {2, {7, 50}, 17}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int64_t in = cases[i].shape[cases[i].rank - 1];
-        conformance_case c = {.name = "linear",
-                              .n_inputs = 3,
-                              .input = {floats(cases[i].rank, cases[i].shape[0], cases[i].shape[1], cases[i].shape[2], 0),
-                                        floats(2, cases[i].out, in, 0, 0), floats(1, cases[i].out, 0, 0, 0)},
-                              .apply = apply_linear,
-                              .reference = linear_reference,
-                              .reduction = in};
+        conformance_case c = {
+            .name = "linear",
+            .n_inputs = 3,
+            .input = {floats(cases[i].rank, cases[i].shape[0], cases[i].shape[1], cases[i].shape[2], 0),
+                      floats(2, cases[i].out, in, 0, 0), floats(1, cases[i].out, 0, 0, 0)},
+            .apply = apply_linear,
+            .reference = linear_reference,
+            .reduction = in};
         CHECK(conformance(&c));
         c.n_inputs = 2;
         c.apply = apply_linear_plain;
@@ -208,7 +211,11 @@ static void threads_do_not_change_bits(void)
         {.name = "batches", .rank = {3, 3}, .shape = {{7, 40, 50}, {7, 50, 60}}},
         {.name = "one column", .rank = {2, 2}, .shape = {{3000, 100}, {100, 1}}},
     };
-    bits_case linear = {.name = "linear", .n = 3, .rank = {2, 2, 1}, .shape = {{256, 320}, {50, 320}, {50}}, .rows = 3,
+    bits_case linear = {.name = "linear",
+                        .n = 3,
+                        .rank = {2, 2, 1},
+                        .shape = {{256, 320}, {50, 320}, {50}},
+                        .rows = 3,
                         .apply = bits_linear};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         cases[i].n = 2;
@@ -228,8 +235,9 @@ static void errors_name_the_shapes(void)
     MUST(mtl_tensor_new(ctx, MTL_F32, 2, (int64_t[]){5, 6}, &b) == MTL_OK);
     MUST(mtl_tensor_new(ctx, MTL_F32, 1, (int64_t[]){4}, &bias) == MTL_OK);
     CHECK(mtl_matmul(a, b, true, false, &y) == MTL_ERR_SHAPE);
-    CHECK_TEXT(mtl_message(ctx), "matmul: [3, 4] transposed times [5, 6]; the columns of the first should be as many as "
-                                 "the rows of the second");
+    CHECK_TEXT(mtl_message(ctx),
+               "matmul: [3, 4] transposed times [5, 6]; the columns of the first should be as many as "
+               "the rows of the second");
     CHECK(mtl_linear(a, b, NULL, &y) == MTL_ERR_SHAPE);
     CHECK_TEXT(mtl_message(ctx),
                "linear: input [3, 4] and weight [5, 6]; the input's last size should be the weight's second, 6");

@@ -14,10 +14,12 @@ static void sizes_are_checked(void)
     mtl_context *ctx = context();
     mtl_tensor *t = NULL;
     int64_t negative[] = {2, -1}, huge[] = {INT64_MAX / 2, 3}, wide[] = {INT64_MAX / 2}, many[9] = {0};
+    int64_t hidden[] = {INT64_MAX / 2, 0, 3};
     CHECK(mtl_tensor_new(ctx, MTL_F32, 2, negative, &t) == MTL_ERR_SHAPE);
     CHECK_CONTAINS(mtl_message(ctx), "size -1 at dimension 2");
     CHECK(mtl_tensor_new(ctx, MTL_F32, 2, huge, &t) == MTL_ERR_MEMORY);
     CHECK(mtl_tensor_new(ctx, MTL_F32, 1, wide, &t) == MTL_ERR_MEMORY);
+    CHECK(mtl_tensor_new(ctx, MTL_F32, 3, hidden, &t) == MTL_ERR_MEMORY); /* its reductions would overflow */
     CHECK(mtl_tensor_new(ctx, MTL_F32, 9, many, &t) == MTL_ERR_SHAPE);
     CHECK(mtl_tensor_new_on(ctx, 3, MTL_F32, 1, wide, &t) == MTL_ERR_DEVICE);
     CHECK(t == NULL);
