@@ -226,18 +226,6 @@ describe("mtl", function()
       assert.equal(40, info.data.batch)
     end)
 
-    it("saves a checkpoint at SIGTERM and ends with 143, at ^C with 130", function()
-      write("long.lua", program.recipe { { "when.epochs(2)", "when.epochs(1000000)" } })
-      for signal, status in pairs { TERM = 143, INT = 130 } do
-        local name = "run" .. status
-        local result = program.run(folder, { "--signal=" .. signal, "--preserve-status", "1",
-          os.getenv "MTL_PROGRAM", "run", "long.lua", "--quiet", "--out", name }, nil, "timeout")
-        assert.equal(status, result.status, result.err)
-        assert.truthy(result.err:match "^mtl: stopped at step %d+; go on with: mtl run %-%-resume %S+\n$", result.err)
-        assert.truthy(core.stat(folder .. "/" .. name .. "/checkpoint.safetensors"))
-      end
-    end)
-
     it("confines recipes unless they are trusted", function()
       write("open.lua", 'local f = io.open("recipe.lua")\nassert(f):close()\n' .. program.recipe())
       wrong({ "run", "open.lua", "--out", "one" }, "open.lua:1", "io.open", "--trust")

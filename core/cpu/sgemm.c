@@ -18,42 +18,28 @@ typedef struct {
    are known to the compiler */
 INLINE void tile_of(int rows, int width, const panel *p, const float *a, int64_t n, float *c, int64_t ldc)
 {
-    vec sum[TILE][2];
+    vec sum[TILE * 2], right[2];
     const float *b = p->b;
     const int64_t last = n - (width - 1) * LANES;
-    UNROLL
-    for (int i = 0; i < rows; i++)
-        UNROLL
-    for (int v = 0; v < width; v++)
-        sum[i][v] = (vec){0};
+    FOR (e, rows * width)
+        sum[e] = (vec){0};
     for (int64_t k = 0; k < p->depth; k++, b += p->pitch, a += p->step) {
-        vec right[2];
-        UNROLL
-        for (int v = 0; v < width; v++)
+        FOR (v, width)
             right[v] = *(const vec *)(b + v * LANES);
-        UNROLL
-        for (int i = 0; i < rows; i++) {
-            float left = a[i * p->row];
-            UNROLL
-            for (int v = 0; v < width; v++)
-                sum[i][v] += left * right[v];
-        }
+        FOR (e, rows * width)
+            sum[e] += a[e / width * p->row] * right[e % width];
     }
-    UNROLL
-    for (int i = 0; i < rows; i++, c += ldc) {
-        UNROLL
-        for (int v = 0; v < width; v++) {
-            vec result = p->alpha * sum[i][v];
-            if (v < width - 1 || last == LANES) {
-                vec *out = (vec *)(c + v * LANES);
-                if (p->beta != 0.0f)
-                    result += p->beta * *out;
-                *out = result;
-            } else {
-                if (p->beta != 0.0f)
-                    result += p->beta * load_part(c + v * LANES, last);
-                store_part(c + v * LANES, result, last);
-            }
+    FOR (e, rows * width) {
+        float *out = c + e / width * ldc + e % width * LANES;
+        vec result = p->alpha * sum[e];
+        if (e % width < width - 1 || last == LANES) {
+            if (p->beta != 0.0f)
+                result += p->beta * *(vec *)out;
+            *(vec *)out = result;
+        } else {
+            if (p->beta != 0.0f)
+                result += p->beta * load_part(out, last);
+            store_part(out, result, last);
         }
     }
 }
@@ -75,22 +61,7 @@ static void pass(const panel *p, int64_t m, int64_t n, float *c, int64_t ldc)
         mtl_block(m, tiles, t, &i, &end);
         a = p->a + i * p->row;
         switch (end - i) {
-            TILE_CASE(1)
-            TILE_CASE(2)
-            TILE_CASE(3)
-            TILE_CASE(4)
-#if defined(__AVX2__)
-            TILE_CASE(5)
-            TILE_CASE(6)
-#endif
-#if defined(__AVX512F__)
-            TILE_CASE(7)
-            TILE_CASE(8)
-            TILE_CASE(9)
-            TILE_CASE(10)
-            TILE_CASE(11)
-            TILE_CASE(12)
-#endif
+            ALL_TILES(TILE_CASE)
         }
     }
 }
@@ -198,46 +169,31 @@ static void by_panels(const shape *s, int64_t m, int64_t depth, const float *a, 
 /* c[rows, columns] = alpha (rows of a) . (rows of b) + beta c, with rows and columns known to the compiler */
 INLINE void dots_of(int rows, int columns, const shape *s, const float *a, const float *b, float *c)
 {
-    vec sum[DOTS][DOTS];
+    vec sum[DOTS * DOTS], left[DOTS], right = {0};
     int64_t k = 0, rest = s->k % LANES;
-    UNROLL
-    for (int i = 0; i < rows; i++)
-        UNROLL
-    for (int j = 0; j < columns; j++)
-        sum[i][j] = (vec){0};
+    FOR (e, rows * columns)
+        sum[e] = (vec){0};
     for (; k + LANES <= s->k; k += LANES) {
-        vec left[DOTS];
-        UNROLL
-        for (int i = 0; i < rows; i++)
+        FOR (i, rows)
             left[i] = *(const vec *)(a + i * s->lda + k);
-        UNROLL
-        for (int j = 0; j < columns; j++) {
-            vec right = *(const vec *)(b + j * s->ldb + k);
-            UNROLL
-            for (int i = 0; i < rows; i++)
-                sum[i][j] += left[i] * right;
+        FOR (e, rows * columns) {
+            if (e % rows == 0)
+                right = *(const vec *)(b + e / rows * s->ldb + k);
+            sum[e] += left[e % rows] * right;
         }
     }
     if (rest > 0) {
-        vec left[DOTS];
-        UNROLL
-        for (int i = 0; i < rows; i++)
+        FOR (i, rows)
             left[i] = load_part(a + i * s->lda + k, rest);
-        UNROLL
-        for (int j = 0; j < columns; j++) {
-            vec right = load_part(b + j * s->ldb + k, rest);
-            UNROLL
-            for (int i = 0; i < rows; i++)
-                sum[i][j] += left[i] * right;
+        FOR (e, rows * columns) {
+            if (e % rows == 0)
+                right = load_part(b + e / rows * s->ldb + k, rest);
+            sum[e] += left[e % rows] * right;
         }
     }
-    UNROLL
-    for (int i = 0; i < rows; i++) {
-        UNROLL
-        for (int j = 0; j < columns; j++) {
-            float *out = c + i * s->ldc + j, value = s->alpha * total(sum[i][j]);
-            *out = s->beta == 0.0f ? value : value + s->beta * *out;
-        }
+    FOR (e, rows * columns) {
+        float *out = c + e % rows * s->ldc + e / rows, value = s->alpha * total(sum[e]);
+        *out = s->beta == 0.0f ? value : value + s->beta * *out;
     }
 }
 
@@ -246,21 +202,10 @@ INLINE void dots_of(int rows, int columns, const shape *s, const float *a, const
         dots_of(rows, columns, s, a, b, c);                                                                            \
         break;
 
-static void dots(int rows, int columns, const shape *s, const float *a, const float *b, float *c)
+static void dots(int64_t rows, int64_t columns, const shape *s, const float *a, const float *b, float *c)
 {
     switch (rows * 8 + columns) {
-        DOTS_CASE(1, 1)
-        DOTS_CASE(1, 2)
-        DOTS_CASE(1, 3)
-        DOTS_CASE(2, 1)
-        DOTS_CASE(2, 2)
-        DOTS_CASE(2, 3)
-        DOTS_CASE(3, 1) DOTS_CASE(3, 2) DOTS_CASE(3, 3)
-#if defined(__AVX512F__)
-            DOTS_CASE(1, 4) DOTS_CASE(1, 5) DOTS_CASE(2, 4) DOTS_CASE(2, 5) DOTS_CASE(3, 4) DOTS_CASE(3, 5)
-                DOTS_CASE(4, 1) DOTS_CASE(4, 2) DOTS_CASE(4, 3) DOTS_CASE(4, 4) DOTS_CASE(4, 5) DOTS_CASE(5, 1)
-                    DOTS_CASE(5, 2) DOTS_CASE(5, 3) DOTS_CASE(5, 4) DOTS_CASE(5, 5)
-#endif
+        ALL_DOTS(DOTS_CASE)
     }
 }
 
@@ -273,7 +218,7 @@ static void by_dots(const shape *s, const float *a, const float *b, float *c)
         for (int64_t line = 0; line < lines; line++) {
             int64_t i, end;
             mtl_block(s->m, lines, line, &i, &end);
-            dots((int)(end - i), (int)(j_end - j), s, a + i * s->lda, b + j * s->ldb, c + i * s->ldc + j);
+            dots(end - i, j_end - j, s, a + i * s->lda, b + j * s->ldb, c + i * s->ldc + j);
         }
     }
 }

@@ -26,12 +26,6 @@ INLINE vec window(const float *from, const int32_t *piece)
 #endif
 }
 
-/* A last vector that is one piece of two. */
-INLINE vec half_window(const float *from, const int32_t *piece)
-{
-    return load_part(from + piece[0], PIECE);
-}
-
 static int64_t tiles_of(const plan *p)
 {
     return (p->c.out_channels + TILE - 1) / TILE;
@@ -54,36 +48,22 @@ int64_t mtl_slide_weight(const plan *p, const float *weight, float *packed)
 INLINE void forward_tile(int rows, int width, const plan *p, const int32_t *corner, const int32_t *piece,
                          const float *w, const float *bias, const float *image, int64_t n, float *y)
 {
-    vec sum[TILE][2];
-    int64_t last = n - (width - 1) * LANES;
-    UNROLL
-    for (int i = 0; i < rows; i++)
-        UNROLL
-    for (int v = 0; v < width; v++)
-        sum[i][v] = (vec){0} + (bias ? bias[i] : 0.0f);
+    vec sum[TILE * 2], right[2];
+    const int64_t last = n - (width - 1) * LANES;
+    FOR (e, rows * width)
+        sum[e] = (vec){0} + (bias ? bias[e / width] : 0.0f);
     for (int64_t k = 0; k < p->patch; k++, w += TILE) {
-        const float *at = image + corner[k];
-        vec right[2];
-        UNROLL
-        for (int v = 0; v < width; v++)
-            right[v] = window(at, piece + v * PIECES);
-        UNROLL
-        for (int i = 0; i < rows; i++) {
-            float left = w[i];
-            UNROLL
-            for (int v = 0; v < width; v++)
-                sum[i][v] += left * right[v];
-        }
+        FOR (v, width)
+            right[v] = window(image + corner[k], piece + v * PIECES);
+        FOR (e, rows * width)
+            sum[e] += w[e / width] * right[e % width];
     }
-    UNROLL
-    for (int i = 0; i < rows; i++, y += p->pixels) {
-        UNROLL
-        for (int v = 0; v < width; v++) {
-            if (v < width - 1 || last == LANES)
-                *(vec *)(y + v * LANES) = sum[i][v];
-            else
-                store_part(y + v * LANES, sum[i][v], last);
-        }
+    FOR (e, rows * width) {
+        float *out = y + e / width * p->pixels + e % width * LANES;
+        if (e % width < width - 1 || last == LANES)
+            *(vec *)out = sum[e];
+        else
+            store_part(out, sum[e], last);
     }
 }
 
@@ -109,22 +89,7 @@ void mtl_slide_forward(const plan *p, const int32_t *places, const float *packed
             const float *w = packed + t * TILE * p->patch, *start = bias ? bias + o : NULL;
             float *out = y + o * p->pixels + at;
             switch (o_end - o) {
-                FORWARD_CASE(1)
-                FORWARD_CASE(2)
-                FORWARD_CASE(3)
-                FORWARD_CASE(4)
-#if defined(__AVX2__)
-                FORWARD_CASE(5)
-                FORWARD_CASE(6)
-#endif
-#if defined(__AVX512F__)
-                FORWARD_CASE(7)
-                FORWARD_CASE(8)
-                FORWARD_CASE(9)
-                FORWARD_CASE(10)
-                FORWARD_CASE(11)
-                FORWARD_CASE(12)
-#endif
+                ALL_TILES(FORWARD_CASE)
             }
         }
     }
@@ -141,48 +106,35 @@ typedef struct {
 /* part[rows, columns] += products of lines of dy with windows, with rows and columns known to the compiler */
 INLINE void sums_of(int rows, int columns, const share *s)
 {
-    vec sum[DOTS][DOTS];
+    vec sum[DOTS * DOTS], left[DOTS], right = {0};
     int64_t pixels = s->p->pixels;
-    UNROLL
-    for (int i = 0; i < rows; i++)
-        UNROLL
-    for (int j = 0; j < columns; j++)
-        sum[i][j] = (vec){0};
+    FOR (e, rows * columns)
+        sum[e] = (vec){0};
     for (int64_t b = 0; b < s->images; b++) {
         const float *image = s->image + b * s->step;
         const int32_t *piece = s->piece;
         int64_t skip = b * s->p->output, at = 0;
-        vec left[DOTS];
         for (; at + LANES <= pixels; at += LANES, piece += PIECES) {
-            UNROLL
-            for (int i = 0; i < rows; i++)
+            FOR (i, rows)
                 left[i] = *(const vec *)(s->dy[i] + skip + at);
-            UNROLL
-            for (int j = 0; j < columns; j++) {
-                vec right = window(image + s->corner[j], piece);
-                UNROLL
-                for (int i = 0; i < rows; i++)
-                    sum[i][j] += left[i] * right;
+            FOR (e, rows * columns) {
+                if (e % rows == 0)
+                    right = window(image + s->corner[e / rows], piece);
+                sum[e] += left[e % rows] * right;
             }
         }
         if (at == pixels)
             continue;
-        UNROLL
-        for (int i = 0; i < rows; i++)
+        FOR (i, rows) /* half a vector is left */
             left[i] = load_part(s->dy[i] + skip + at, PIECE);
-        UNROLL
-        for (int j = 0; j < columns; j++) {
-            vec right = half_window(image + s->corner[j], piece);
-            UNROLL
-            for (int i = 0; i < rows; i++)
-                sum[i][j] += left[i] * right;
+        FOR (e, rows * columns) {
+            if (e % rows == 0)
+                right = load_part(image + s->corner[e / rows] + piece[0], PIECE);
+            sum[e] += left[e % rows] * right;
         }
     }
-    UNROLL
-    for (int i = 0; i < rows; i++)
-        UNROLL
-    for (int j = 0; j < columns; j++)
-        s->part[i * s->p->patch + j] += total(sum[i][j]);
+    FOR (e, rows * columns)
+        s->part[e % rows * s->p->patch + e / rows] += total(sum[e]);
 }
 
 #define SUMS_CASE(rows, columns)                                                                                       \
@@ -206,14 +158,7 @@ void mtl_slide_sums(const plan *p, const int32_t *places, int64_t lines, int64_t
             s.corner = places + k;
             s.part = part + i * p->patch + k;
             switch ((i_end - i) * 8 + k_end - k) {
-                SUMS_CASE(1, 1)
-                SUMS_CASE(1, 2) SUMS_CASE(1, 3) SUMS_CASE(2, 1) SUMS_CASE(2, 2) SUMS_CASE(2, 3) SUMS_CASE(3, 1)
-                    SUMS_CASE(3, 2) SUMS_CASE(3, 3)
-#if defined(__AVX512F__)
-                        SUMS_CASE(1, 4) SUMS_CASE(1, 5) SUMS_CASE(2, 4) SUMS_CASE(2, 5) SUMS_CASE(3, 4) SUMS_CASE(3, 5)
-                            SUMS_CASE(4, 1) SUMS_CASE(4, 2) SUMS_CASE(4, 3) SUMS_CASE(4, 4) SUMS_CASE(4, 5)
-                                SUMS_CASE(5, 1) SUMS_CASE(5, 2) SUMS_CASE(5, 3) SUMS_CASE(5, 4) SUMS_CASE(5, 5)
-#endif
+                ALL_DOTS(SUMS_CASE)
             }
         }
     }

@@ -26,10 +26,30 @@ typedef float octet __attribute__((vector_size(32), aligned(4), may_alias));
 typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));
 
 #define INLINE static inline __attribute__((always_inline))
+/* A loop whose end the compiler knows; it becomes straight code, so that arrays of vectors are registers. */
 #if defined(__clang__)
-#define UNROLL _Pragma("unroll")
+#define FOR(i, n) _Pragma("clang loop unroll(full)") for (int i = 0; i < (n); i++)
 #else
-#define UNROLL _Pragma("GCC unroll 12")
+#define FOR(i, n) _Pragma("GCC unroll 32") for (int i = 0; i < (n); i++)
+#endif
+
+/* X(n) for each number of rows of a tile; X(rows, columns) for each block of dots. */
+#define TILES_4(X) X(1) X(2) X(3) X(4)
+#define TILES_6(X) TILES_4(X) X(5) X(6)
+#define DOTS_3(X)  X(1, 1) X(1, 2) X(1, 3) X(2, 1) X(2, 2) X(2, 3) X(3, 1) X(3, 2) X(3, 3)
+#if defined(__AVX512F__)
+#define ALL_TILES(X) TILES_6(X) X(7) X(8) X(9) X(10) X(11) X(12)
+#define ALL_DOTS(X)                                                                                                    \
+    DOTS_3(X)                                                                                                          \
+    X(1, 4)                                                                                                            \
+    X(2, 4) X(3, 4) X(4, 4) X(5, 4) X(1, 5) X(2, 5) X(3, 5) X(4, 5) X(5, 5) X(4, 1) X(4, 2) X(4, 3) X(5, 1) X(5, 2)    \
+        X(5, 3)
+#elif defined(__AVX2__)
+#define ALL_TILES TILES_6
+#define ALL_DOTS  DOTS_3
+#else
+#define ALL_TILES TILES_4
+#define ALL_DOTS  DOTS_3
 #endif
 
 /* The first n < LANES elements, and zeros behind them; and the way back. Nothing else is touched. */
@@ -62,13 +82,12 @@ INLINE void store_part(float *to, vec v, int64_t n)
 /* The sum of a vector's elements, always in this order. */
 INLINE float total(vec v)
 {
-    quad part[LANES / 4], sum;
-    memcpy(part, &v, sizeof part);
-    UNROLL
-    for (int half = LANES / 8; half > 0; half /= 2)
-        UNROLL
-    for (int i = 0; i < half; i++)
-        part[i] += part[i + half];
+    quad part[4], sum;
+    memcpy(part, &v, sizeof v);
+    if (LANES > 8)
+        part[0] += part[2], part[1] += part[3];
+    if (LANES > 4)
+        part[0] += part[1];
     sum = part[0] + __builtin_shufflevector(part[0], part[0], 2, 3, 0, 1);
     return sum[0] + sum[1];
 }
