@@ -119,8 +119,8 @@ INLINE void add_run(const float *from, int64_t n, float *to, int64_t stride)
         ADD(float);
 }
 
-/* Lines of columns, `pitch` apart, of `pixels` pixels of a bordered image; or their adjoint, added to it. Lines that
-   follow each other without slack have to be written one panel after the other, each in one go. */
+/* Lines of columns, `pitch` apart, of `pixels` pixels of a bordered image; or their adjoint, added to it. Where lines
+   have no slack behind them, all of a line fits into AT_ONCE runs: then the next line overwrites the excess. */
 INLINE void walk(const plan *p, bool add, int64_t stride, int64_t first, int64_t pixels, float *image, int64_t pitch,
                  float *cols)
 {
@@ -159,7 +159,7 @@ static void add_columns(const plan *p, const float *cols, int64_t first, int64_t
         walk(p, true, p->c.stride_w, first, pixels, image, pitch, (float *)cols);
 }
 
-/* What slide.c needs: the places, and room for the weight as it wants it. */
+/* What slide.c needs to know of the windows; NULL where nothing slides. */
 static mtl_status places_of(const plan *p, const mtl_tensor *like, mtl_tensor **t, const int32_t **places)
 {
     *places = NULL;
@@ -171,7 +171,7 @@ static mtl_status places_of(const plan *p, const mtl_tensor *like, mtl_tensor **
     return MTL_OK;
 }
 
-/* Pixels of y of image b, by columns */
+/* Some pixels of y of one image, by columns */
 static void by_columns(const plan *p, int64_t first, int64_t pixels, const float *x, const float *image,
                        const float *weight, const float *bias, float *cols, float *y)
 {

@@ -8,7 +8,7 @@ typedef struct {
     bool pack; /* B is packed first, for all tiles */
 } cut;
 
-enum { LINES = 48, COLUMNS = 128, PIECE = 512, MAX_PIECES = 16, MAX_TILES = 64 };
+enum { LINES = 32, COLUMNS = 128, PIECE = 512, MAX_PIECES = 16, MAX_TILES = 32, FEW = 8 };
 /* Multiplications below which one thread does it. */
 #define SMALL 200000.0
 
@@ -28,8 +28,8 @@ static cut cut_of(const mtl_gemm *g)
     if (work_of(g) < 2 * SMALL)
         return c;
     c.rows = between(g->m / LINES, 1, MAX_TILES);
-    if (c.rows * g->batch < MAX_TILES / 8)
-        c.columns = between(g->n / COLUMNS, 1, MAX_TILES / 8);
+    if (c.rows * g->batch < FEW)
+        c.columns = between(g->n / COLUMNS, 1, FEW);
     if (c.rows * c.columns * g->batch <= 4)
         c.pieces = between(g->k / PIECE, 1, MAX_PIECES);
     c.pack = c.rows > 1 && c.columns == 1 && c.pieces == 1 && g->batch == 1 && g->n >= 16;

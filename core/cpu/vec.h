@@ -10,6 +10,7 @@
 #include <immintrin.h>
 #endif
 
+/* Products hold TILE x 2 vectors of sums, or DOTS x DOTS, in registers. */
 #if defined(__AVX512F__)
 enum { LANES = 16, TILE = 12, DOTS = 5 }; /* 32 registers */
 #elif defined(__AVX2__)
@@ -17,8 +18,6 @@ enum { LANES = 8, TILE = 6, DOTS = 3 }; /* 16 */
 #else
 enum { LANES = 4, TILE = 4, DOTS = 3 };
 #endif
-
-/* Products hold TILE x 2 vectors of sums, or DOTS x DOTS, in registers. */
 
 typedef float vec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef int32_t ints __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
@@ -34,23 +33,23 @@ typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));
 #endif
 
 /* X(n) for each number of rows of a tile; X(rows, columns) for each block of dots. */
-#define TILES_4(X) X(1) X(2) X(3) X(4)
-#define TILES_6(X) TILES_4(X) X(5) X(6)
-#define DOTS_3(X)  X(1, 1) X(1, 2) X(1, 3) X(2, 1) X(2, 2) X(2, 3) X(3, 1) X(3, 2) X(3, 3)
+/* clang-format off */
+#define TILES_4(X)   X(1) X(2) X(3) X(4)
+#define TILES_6(X)   TILES_4(X) X(5) X(6)
+#define ROW_3(X, n)  X(n, 1) X(n, 2) X(n, 3)
+#define ROW_5(X, n)  ROW_3(X, n) X(n, 4) X(n, 5)
 #if defined(__AVX512F__)
 #define ALL_TILES(X) TILES_6(X) X(7) X(8) X(9) X(10) X(11) X(12)
-#define ALL_DOTS(X)                                                                                                    \
-    DOTS_3(X)                                                                                                          \
-    X(1, 4)                                                                                                            \
-    X(2, 4) X(3, 4) X(4, 4) X(5, 4) X(1, 5) X(2, 5) X(3, 5) X(4, 5) X(5, 5) X(4, 1) X(4, 2) X(4, 3) X(5, 1) X(5, 2)    \
-        X(5, 3)
-#elif defined(__AVX2__)
-#define ALL_TILES TILES_6
-#define ALL_DOTS  DOTS_3
+#define ALL_DOTS(X)  ROW_5(X, 1) ROW_5(X, 2) ROW_5(X, 3) ROW_5(X, 4) ROW_5(X, 5)
 #else
-#define ALL_TILES TILES_4
-#define ALL_DOTS  DOTS_3
+#if defined(__AVX2__)
+#define ALL_TILES(X) TILES_6(X)
+#else
+#define ALL_TILES(X) TILES_4(X)
 #endif
+#define ALL_DOTS(X)  ROW_3(X, 1) ROW_3(X, 2) ROW_3(X, 3)
+#endif
+/* clang-format on */
 
 /* The first n < LANES elements, and zeros behind them; and the way back. Nothing else is touched. */
 INLINE vec load_part(const float *from, int64_t n)

@@ -53,7 +53,9 @@ static mtl_status check(mtl_tensor *x, mtl_tensor *weight, mtl_tensor *bias, mtl
         return mtl_fail(x->ctx, MTL_ERR_ARG, "batch_norm: outside of training it needs running statistics");
     if (training && x->count <= x->shape[1])
         return mtl_fail(x->ctx, MTL_ERR_SHAPE,
-                        "batch_norm: training needs more than one value a channel, but x has shape %s", text);
+                        "batch_norm: training needs more than one value a channel, but x has shape %s "
+                        "(where the last batch of an epoch is one row, choose another batch size)",
+                        text);
     return MTL_OK;
 }
 
