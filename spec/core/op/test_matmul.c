@@ -226,6 +226,41 @@ static void threads_do_not_change_bits(void)
     CHECK(same_bits(&linear));
 }
 
+/* Large products may be OpenBLAS's. Of small whole numbers every sum is exact, so a sample is compared bit for bit; the
+   two threads call at once, many times. */
+static void large_products_are_exact(void)
+{
+    enum { M = 1040, N = 1030, K = 1025, SAMPLES = 2000 };
+    mtl_context *ctx = NULL;
+    mtl_tensor *a = NULL, *b = NULL;
+    int64_t of_a[] = {M, K}, of_b[] = {K, N};
+    mtl_context_new(2, &ctx);
+    MUST(mtl_tensor_new(ctx, MTL_F32, 2, of_a, &a) == MTL_OK && mtl_tensor_new(ctx, MTL_F32, 2, of_b, &b) == MTL_OK);
+    float *x = mtl_tensor_data(a), *y = mtl_tensor_data(b);
+    for (int64_t i = 0; i < (int64_t)M * K; i++)
+        x[i] = (float)(i * 7 % 11 - 5);
+    for (int64_t i = 0; i < (int64_t)K * N; i++)
+        y[i] = (float)(i * 5 % 13 - 6);
+    for (int round = 0; round < 8; round++) {
+        mtl_tensor *c = NULL;
+        MUST(mtl_matmul(a, b, false, false, &c) == MTL_OK);
+        const float *z = mtl_tensor_data(c);
+        int wrong = 0;
+        for (int64_t sample = 0; sample < SAMPLES; sample++) {
+            int64_t i = sample * 7919 % M, j = sample * 104729 % N;
+            double sum = 0;
+            for (int64_t k = 0; k < K; k++)
+                sum += (double)x[i * K + k] * (double)y[k * N + j];
+            wrong += z[i * N + j] != (float)sum;
+        }
+        CHECK(wrong == 0);
+        mtl_tensor_release(c);
+    }
+    mtl_tensor_release(a);
+    mtl_tensor_release(b);
+    mtl_context_free(ctx);
+}
+
 static void errors_name_the_shapes(void)
 {
     mtl_context *ctx;
@@ -260,6 +295,7 @@ int main(void)
     RUN(products_of_every_size);
     RUN(linear_is_its_definition);
     RUN(threads_do_not_change_bits);
+    RUN(large_products_are_exact);
     RUN(errors_name_the_shapes);
     return TEST_RESULT;
 }
