@@ -98,7 +98,7 @@ describe("arguments", function()
     refuses("go: --set is 'x', which should be path=value, as in stages.2.policy.gamma=1", "a", "--set", "x")
     refuses("go: --split is 'tests', which should be one of train, valid, test; did you mean 'test'?", "a", "--split",
       "tests")
-    refuses("go: --device is 'gpu', which should be cpu, opencl or opencl:N", "a", "--device", "gpu")
+    refuses("go: --device is 'gpu', which should be cpu", "a", "--device", "gpu")
     refuses("go: WHAT is missing; usage: mtl go WHAT")
     refuses("go: 'c' is one argument too many; usage: mtl go WHAT", "a", "b", "c")
   end)
@@ -208,6 +208,25 @@ describe("mtl", function()
       wrong({ "run", "--resume", "one", "--out", "two" }, "--out")
       wrong({ "run", "recipe.lua", "--resume" }, "--out RUN --resume")
       wrong({ "run", "one" }, "'one' is a run")
+    end)
+
+    it("goes on with its own recipe and its own data only", function()
+      write("rows.csv", "x,left\n" .. ("1,0\n2,1\n"):rep(40))
+      write("table.lua", [[
+local mtl = require "mtl"
+return mtl.recipe {
+  data = mtl.data.csv { path = "rows.csv", inputs = { "x" }, targets = { left = { column = "left", classes = true } } },
+  trunk = mtl.nn.linear(1, 4),
+  tasks = { { name = "left", head = mtl.nn.linear(4, 2), loss = mtl.loss.cross_entropy() } },
+  ends = mtl.when.epochs(3),
+}
+]])
+      ok("run", "table.lua", "--out", "one", "--quiet", "--max-steps", "1")
+      write("rows.csv", "x,left\n" .. ("1,0\n2,1\n"):rep(30))
+      wrong({ "run", "--resume", "one" }, "the data have changed", "'train' had 64 rows, and now has 48")
+      wrong({ "eval", "one" }, "the data have changed")
+      write("table.lua", program.read(folder .. "/table.lua") .. "-- changed\n")
+      wrong({ "run", "table.lua", "--out", "one", "--resume" }, "'one' was started with another table.lua")
     end)
 
     it("begins where --resume finds nothing yet", function()

@@ -110,7 +110,9 @@ describe("data.csv", function()
     options.inputs = options.inputs or { "size", "color" }
     options.targets = options.targets
       or { price = { column = "price", log = true, normalize = true }, grade = "grade" }
-    options.split = options.split or { column = "fold" }
+    if options.path == "t.csv" then
+      options.split = options.split or { column = "fold" }
+    end
     return data.csv(options)
   end
 
@@ -139,7 +141,7 @@ describe("data.csv", function()
 
   it("reads new rows as a kept state says", function()
     local state = core.json_decode(core.json_encode(declare {}:open(at).state))
-    write("t.csv", "size,color,price,grade,fold\n12,green,10,good,train\n2,red,10,ugly,train\n")
+    write("t.csv", "size,color,price,grade,fold\n12,green,10,good,train\n2,red,10,,train\n")
     local set = declare {}:open { path = at.path, state = state }
     local x = set:fields "train"[1].tensor:totable()
     assert.near(10 / math.sqrt(2 / 3), x[1][1], 1e-5)
@@ -157,8 +159,87 @@ describe("data.csv", function()
     assert.same({ 0, 1, 0, -1 }, set:fields "test"[2].tensor:totable())
   end)
 
+  it("refuses a kept state of other data", function()
+    local function with(state, ...)
+      refused({ open = function(_, where)
+        return declare {}:open { path = where.path, state = state }
+      end }, "another recipe", ...)
+    end
+    with({ targets = {} }, "input 1", "'size'")
+    local state = declare { inputs = { "size", "price" } }:open(at).state
+    with(state, "input 2", "'price'", "'color'")
+    state = declare { targets = { price = "price" } }:open(at).state
+    with(state, "target 'grade'")
+    with(declare { inputs = { "size", "color", "price" } }:open(at).state, "3 inputs", "2")
+  end)
+
+  it("refuses a target without labels, or with one that it does not know", function()
+    refused(declare { targets = { grade = { column = "grade", levels = { "Good", "Bad" } } } },
+      "t.csv", "'grade'", "'bad', 'good'", "'Good', 'Bad'")
+    refused(declare { targets = { grade = { column = "grade", levels = {} } } }, "grade", "levels")
+    refused(declare { targets = { grade = { column = "grade", levels = { "bad", "bad" } } } }, "'bad'", "twice")
+    write("u.csv", (text:gsub("bad", "ugly")))
+    refused(declare { path = { train = "t.csv", test = "u.csv" } }, "u.csv", "'grade'", "'ugly'", "'good'")
+    write("t.csv", "size,color,price,grade,fold\n1,red,10,,train\n2,blue,10,,train\n3,blue,10,good,test\n")
+    refused(declare {}, "t.csv", "'grade'", "no label", "2 training rows")
+    write("t.csv", "size,color,price,grade,fold\n1,red,,good,train\n2,blue,,bad,train\n")
+    refused(declare {}, "t.csv", "'price'", "no label")
+  end)
+
+  it("knows a class by its number however it is written", function()
+    write("t.csv", "a,b\n1,0\n2,1\n3,1\n")
+    write("u.csv", "a,b\n1,1.0\n2,0.0\n")
+    for _, levels in ipairs { false, { 0, 1 } } do
+      local set = data.csv { path = { train = "t.csv", test = "u.csv" }, inputs = { "a" },
+        targets = { b = { column = "b", classes = true, levels = levels or nil } } }:open(at)
+      assert.same({ 0, 1, 1 }, set:fields "train"[2].tensor:totable())
+      assert.same({ 1, 0 }, set:fields "test"[2].tensor:totable())
+    end
+  end)
+
+  it("refuses paths that it would not read", function()
+    assert.error_matches(function() declare { path = { train = "t.csv", tset = "u.csv" } } end, "tset.*'test'")
+    assert.error_matches(function() declare { path = { test = "t.csv" } } end, "train")
+    assert.error_matches(function() declare { path = { train = 3 } } end, "path.train")
+    assert.error_matches(function() declare { path = { train = "t.csv" }, split = { 1 } } end, "split")
+  end)
+
+  it("reads the columns of other files as those of training", function()
+    write("u.csv", "size,color,price,grade,fold\n1,red,10,good,test\nbig,red,10,good,test\n")
+    refused(declare { path = { train = "t.csv", test = "u.csv" } }, "u.csv:3", "'size'", "'big'", "number")
+    write("u.csv", "size,color,price,grade,fold\n1,7,10,,test\n")
+    local set = declare { path = { train = "t.csv", test = "u.csv" } }:open(at)
+    assert.same({ 0, 0 }, set:fields "test"[1].tensor:slice(2, 2, 3):totable()[1])
+  end)
+
+  it("refuses text where a number is meant, or each row has a text of its own", function()
+    local function rows(n, value)
+      local lines = { "a,b" }
+      for i = 1, n do
+        lines[i + 1] = ("%s,%d"):format(value(i), i)
+      end
+      write("t.csv", table.concat(lines, "\n") .. "\n")
+    end
+    local function csv(options, missing)
+      options.column = "a"
+      return data.csv { path = "t.csv", inputs = { options }, targets = { b = "b" }, split = { 1 }, missing = missing }
+    end
+    rows(150, function(i) return i == 70 and "?" or i / 7 end)
+    refused(csv {}, "t.csv:71", "'a'", "'?'", "150 values", 'missing = "?"', "levels =")
+    refused(data.csv { path = "t.csv", inputs = { "b" }, targets = { a = "a" } }, "'a'", "'?'", "missing =")
+    assert.same({ { 1 } }, csv({}, "?"):open(at).input_shapes)
+    assert.same({ { 150 } }, csv { classes = true }:open(at).input_shapes)
+    rows(150, function(i) return "name " .. i end)
+    refused(csv {}, "t.csv", "'a'", "150 different", "levels =")
+    refused(csv { normalize = true }, "t.csv:2", "'name 1'", "normalized")
+    assert.same({ { 1 } }, csv { levels = { "name 3" } }:open(at).input_shapes)
+    rows(1500, function(i) return "name " .. i % 120 end)
+    assert.same({ { 120 } }, csv {}:open(at).input_shapes)
+  end)
+
   it("says what is wrong", function()
     refused(declare { inputs = { "sise" } }, "sise", "size")
+    refused(declare { split = { 0, 1 } }, "t.csv", "'train'", "4 rows")
     refused(declare { targets = { price = { column = "price", lg = true } } }, "lg", "log")
     refused(declare { targets = { grade = { column = "grade", log = true } } }, "grade", "logarithm")
     refused(declare { split = { column = "color" } }, "'blue'", "train")
@@ -201,5 +282,7 @@ describe("data.idx", function()
     write("labels", "")
     refused(data.idx { train = { input = "images", digit = "labels" } }, "labels")
     refused(data.idx { train = { input = "images" } }, "target")
+    write("labels", idx({ 4 }, "\0\1\2\1"))
+    refused(data.idx { train = { input = "labels", digit = "labels" } }, "uint8 in 1 dimension,", "images")
   end)
 end)

@@ -168,6 +168,11 @@ end)
 
 describe("a recipe that is wrong", function()
   local cases = {
+    { '{ name = "right"', 'right = { name = "right"', "FILE:10: tasks is a list, so 'right = ...' has no place in it" },
+    { '{ name = "both"', 'both = { name = "both"', "stages is a list, so 'both = ...' has no place in it" },
+    { "kpi = kpi.r2()", "kpi = kpi.r2(), metrics = { rmse = mtl.metric.rmse() }",
+      "task 'right': metrics is a list, so 'rmse = ...' has no place in it" },
+    { 'name = "two"', 'name = "../two"', "FILE:4: recipe: name is '../two', which should be letters" },
     { 'name = "two"', 'nmae = "two"', "FILE:4: recipe: unknown key 'nmae'; did you mean 'name'?" },
     { 'name = "right", head', 'name = "left", head', "tasks 1 and 2 are both named 'left'" },
     { ", loss = loss.mse()", "", "FILE:10: task 'right': loss is missing; it should be a loss" },

@@ -31,15 +31,32 @@ function folder.info(out)
   return info
 end
 
---- Where a run goes unless --out says.
+--- Where a run goes unless --out says: a folder that is not there yet.
 function folder.default(name, seed)
-  return ("runs/%s-%s-%d"):format(name, os.date "%Y%m%d-%H%M%S", seed)
+  local out = ("runs/%s-%s-%d"):format(name, os.date "%Y%m%d-%H%M%S", seed)
+  local free, i = out, 1
+  while core.stat(free) do
+    i = i + 1
+    free = out .. "-" .. i
+  end
+  return free
 end
 
 --- A folder that exists is an error without `resume`.
 function folder.check(out, resume)
   if core.stat(out) and not resume then
     error(("'%s' exists; --resume goes on with the run in it, or name another --out"):format(out), 0)
+  end
+end
+
+--- A run goes on with the recipe that it was started with: what it says it did must be what it did.
+function folder.same_recipe(out, files)
+  for _, file in ipairs(files or {}) do
+    local kept = read(path.join(path.join(out, "recipe"), file.name))
+    if kept ~= file.text then
+      error(("'%s' was started with another %s; leave the recipe out to go on with the run's own, or name another "
+        .. "--out"):format(out, file.name), 0)
+    end
   end
 end
 

@@ -36,6 +36,26 @@ function setup.open_data(recipe, from, data_dir, state)
   }
 end
 
+--- A checkpoint goes on with its own recipe and seed only.
+function setup.same_run(recipe, seed, saved)
+  local info = saved and saved.info
+  if info and info.model ~= recipe.model_json then
+    error(("%s: the recipe's model is not the one of the checkpoint"):format(saved.path), 0)
+  elseif info and info.seed ~= seed then
+    error(("%s: made with seed %s, and asked to go on with %s"):format(saved.path, info.seed, seed), 0)
+  end
+end
+
+--- Data that changed since a run was started would be split in another way: rows that it trained on would be tested.
+function setup.same_rows(set, saved)
+  for name, rows in pairs(saved and saved.info.rows or {}) do
+    if set.rows[name] ~= rows then
+      error(("the data have changed since the run was started: split '%s' had %d rows, and now has %d"):format(name,
+        rows, set.rows[name] or 0), 0)
+    end
+  end
+end
+
 --- Places in a batch of what the model reads, and the shapes of that.
 function setup.inputs(set, model)
   local place, inputs, shapes = {}, {}, {}

@@ -20,7 +20,9 @@ function training.new(recipe, options, saved)
   t.seed = options.seed or saved and saved.info.seed or recipe.seed or 1
   t.device = options.device or recipe.device or "cpu"
   t.folder = options.folder or recipe.file and core.realpath((path.split(recipe.file))) or core.realpath "."
+  setup.same_run(recipe, t.seed, saved)
   t.set = setup.open_data(recipe, t.folder, options.data_dir, saved and saved.info.data)
+  setup.same_rows(t.set, saved)
   t.model = core.model(recipe.model_json)
   local shapes
   t.inputs, shapes = setup.inputs(t.set, t.model)
@@ -85,11 +87,6 @@ end
 
 function training:restore(saved)
   local info = saved.info
-  if info.model ~= self.recipe.model_json then
-    error(("%s: the recipe's model is not the one of the checkpoint"):format(saved.path), 0)
-  elseif info.seed ~= self.seed then
-    error(("%s: made with seed %s, and asked to go on with %s"):format(saved.path, info.seed, self.seed), 0)
-  end
   self.at = without_nulls(info.at)
   -- a checkpoint between two stages was made with the optimizer of the first of them
   local at, stages = self.at, self.recipe.stages
@@ -219,7 +216,8 @@ function training:save(name)
   end
   checkpoint.save(path.join(self.out, name or "checkpoint.safetensors"), self, {
     format = folder.FORMAT, version = core.VERSION, recipe = self.recipe.name, seed = self.seed,
-    model = self.recipe.model_json, inputs = self.set.inputs, input_shapes = self.set.input_shapes, tasks = tasks,
+    model = self.recipe.model_json, rows = self.set.rows, inputs = self.set.inputs,
+    input_shapes = self.set.input_shapes, tasks = tasks,
     data = self.set.state, at = at, metrics = self.log.bytes, rand = { core.manual_seed() },
   })
   if not name then

@@ -56,7 +56,9 @@ local function resume(options, rest)
   options.device = options.device or info.device
   options.data = options.data or info.data and info.data.dir
   if given then
-    return open.recipe(given, options)
+    local recipe, files = open.recipe(given, options)
+    folder.same_recipe(run, files)
+    return recipe, files
   end
   open.cap(options.trust)
   local recipe, _, files = require "mtl.run".open(run, { trust = options.trust, data_dir = options.data })

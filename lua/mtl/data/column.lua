@@ -6,12 +6,38 @@ local column = {}
 
 local known = { column = true, classes = true, levels = true, log = true, normalize = true }
 
+-- Values for a message, on one line.
+local function shown(values)
+  local list = {}
+  for i = 1, math.min(#values, 10) do
+    list[i] = ("'%s'"):format(values[i]:sub(1, 40):gsub("%c", "?"))
+  end
+  return table.concat(list, ", ") .. (#values > 10 and (", ... (%d in all)"):format(#values) or "")
+end
+
+-- Levels as texts, as they are in a file.
+local function texts(what, levels)
+  local list, seen = {}, {}
+  for i, level in ipairs(type(levels) == "table" and levels or {}) do
+    list[i] = tostring(level)
+    if seen[list[i]] then
+      error(("data.csv: %s: level %s stands twice"):format(what, shown { list[i] }), 0)
+    end
+    seen[list[i]] = true
+  end
+  if #list == 0 then
+    error(("data.csv: %s: levels should list the column's values, in order: { \"low\", \"high\" }"):format(what), 0)
+  end
+  return list
+end
+
 --- "carat", or { column = "carat", log = true, normalize = false, levels = { ... }, classes = true }
-function column.spec(what, s, default)
+-- @param target its name, where it is one
+function column.spec(what, s, target)
   if type(s) == "string" then
     s = { column = s }
   end
-  if type(s) ~= "table" or type(s.column or default) ~= "string" then
+  if type(s) ~= "table" or type(s.column or target) ~= "string" then
     error(("data.csv: %s should name a column"):format(what), 0)
   end
   for key in pairs(s) do
@@ -20,19 +46,27 @@ function column.spec(what, s, default)
         require("mtl.nearest").hint(key, known)), 0)
     end
   end
-  return { column = s.column or default, classes = s.classes, levels = s.levels, log = s.log, normalize = s.normalize }
+  return { column = s.column or target, classes = s.classes, levels = s.levels and texts(what, s.levels), log = s.log,
+    normalize = s.normalize, target = target }
 end
 
--- Codes of the file's levels to places in `levels` (from 0); -1: missing, or not among them.
-local function recode(codes, from, levels)
-  local place, map = {}, { -1 }
+-- Codes of the file's levels to places in `levels` (from 0); -1: missing, or not among them. In a column of numbers
+-- "1.0" is "1". Also returns the values that are not among them.
+local function recode(codes, from, levels, numeric)
+  local place, map, unknown = {}, { -1 }, {}
   for i, level in ipairs(levels) do
+    local number = numeric and tonumber(level)
     place[level] = i - 1
+    if number then
+      place[number] = i - 1
+    end
   end
   for i, level in ipairs(from) do
-    map[i + 1] = place[level] or -1
+    local at = place[level] or numeric and place[tonumber(level)]
+    map[i + 1] = at or -1
+    unknown[#unknown + 1] = not at and level or nil
   end
-  return core.tensor(map, "int32"):take(1, (codes:cast("float32") + 1):cast("int32"))
+  return core.tensor(map, "int32"):take(1, (codes:cast("float32") + 1):cast("int32")), unknown
 end
 
 -- Mean and standard deviation over what is there; 1 for a column that does not vary.
@@ -47,30 +81,83 @@ local function fit(x)
   return mean, var > 0 and math.sqrt(var) or 1
 end
 
---- Reads a column as floats (NaN: missing) or codes (-1: missing), before anything is fitted.
--- @param seen levels of an earlier run
--- @return { spec =, codes =, levels = } or { spec =, numbers = }
-function column.read(csv, spec, seen)
-  if spec.classes or spec.levels or seen or not csv:numeric(spec.column) then
-    if spec.log then
-      error(("data.csv: column '%s' holds text, of which there is no logarithm"):format(spec.column), 0)
+-- Which file and line of a text column holds no number, and what.
+local function not_number(csv, name)
+  local _, message = pcall(csv.numbers, csv, name)
+  return tostring(message)
+end
+
+-- Refuses text where a number was meant, or nearly every row has a value of its own.
+local function check_text(csv, path, spec, levels)
+  local numbers, other = 0, nil
+  for _, level in ipairs(levels) do
+    if tonumber(level) then
+      numbers = numbers + 1
+    else
+      other = other or level
     end
-    local codes, levels = csv:codes(spec.column)
-    local want = seen or spec.levels
-    if want then
-      codes, levels = recode(codes, levels, want), want
+  end
+  if spec.log or spec.normalize or #levels > 20 and numbers >= 0.9 * #levels then
+    local meant = spec.log and "there is no logarithm of text" or spec.normalize and "text is not normalized"
+      or ("%d of its %d values are numbers"):format(numbers, #levels)
+    error(("%s, but %s: if it stands for a missing value, say missing = \"%s\"; if the column is text, "
+      .. "{ column = \"%s\", classes = true } or levels = { ... }"):format(not_number(csv, spec.column), meant,
+      ((other or "..."):sub(1, 40):gsub("%c", "?")), spec.column), 0)
+  elseif #levels > 100 and #levels > csv:rows() / 10 then
+    error(("%s: column '%s' is text with %d different values in %d rows (%s), each of which would be a %s: leave it "
+      .. "out, name the values that count with levels = { ... }, or say classes = true"):format(path, spec.column,
+      #levels, csv:rows(), shown { levels[1] }, spec.target and "class" or "feature"), 0)
+  end
+end
+
+local function read_codes(csv, path, spec, fitted)
+  local codes, levels = csv:codes(spec.column)
+  local numeric, want = csv:numeric(spec.column), fitted and fitted.levels or spec.levels
+  if not want then
+    if not spec.classes then
+      check_text(csv, path, spec, levels)
     end
     return { spec = spec, codes = codes, levels = levels }
+  end
+  local known_codes, unknown = recode(codes, levels, want, numeric)
+  if spec.target and #unknown > 0 then
+    error(("%s: column '%s' of target '%s' holds %s, not among %s: %s"):format(path, spec.column, spec.target,
+      shown(unknown), fitted and "the levels of the training file" or "its levels", shown(want)), 0)
+  end
+  return { spec = spec, codes = known_codes, levels = want }
+end
+
+--- Reads a column as floats (NaN: missing) or codes (-1: missing).
+-- @param path of the file, for messages
+-- @param fitted what column.fit gave for the training rows: the column is read as it was there; nil: not yet fitted
+-- @return { spec =, codes =, levels = } or { spec =, numbers = }
+function column.read(csv, path, spec, fitted)
+  if spec.log and (spec.classes or spec.levels) then
+    error(("data.csv: column '%s' is of classes, of which there is no logarithm"):format(spec.column), 0)
+  end
+  local numeric = csv:numeric(spec.column)
+  if fitted and fitted.levels or not fitted and (spec.classes or spec.levels or not numeric) then
+    return read_codes(csv, path, spec, fitted)
+  elseif not numeric then
+    error(not_number(csv, spec.column) .. ", but in training the column held numbers", 0)
   end
   local numbers = csv:numbers(spec.column)
   if spec.log then
     local lowest = core.where(numbers:isnan(), 1, numbers):min():item()
     if lowest <= 0 then
-      error(("data.csv: column '%s' holds %g, of which there is no logarithm"):format(spec.column, lowest), 0)
+      error(("%s: column '%s' holds %g, of which there is no logarithm"):format(path, spec.column, lowest), 0)
     end
     numbers = numbers:log()
   end
   return { spec = spec, numbers = numbers }
+end
+
+--- Whether any of the given rows holds a value.
+function column.labelled(raw, rows)
+  if raw.codes then
+    return raw.codes:take(1, rows):cast("float32"):max():item() >= 0
+  end
+  return raw.numbers:take(1, rows):isnan():cast("float32"):min():item() == 0
 end
 
 --- What encode needs: fitted on the given rows.

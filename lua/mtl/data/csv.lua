@@ -2,9 +2,11 @@
 -- A table, plain or gzipped, with a header line. Numeric inputs are normalised by mean and standard deviation of the
 -- training rows (`normalize = false`: as they stand), text becomes one feature a level. A column is a name or
 -- { column =, log = true, normalize =, levels = { in this order }, classes = true }; text targets are classes anyway.
--- split: fractions; { column = "fold" } that holds train, valid, test; or `path` is { train = FILE, test = FILE }.
+-- split: fractions (.8, .1, .1); { column = "fold" } that holds train, valid, test; or `path` is
+-- { train = FILE, test = FILE }.
 local data = require "mtl.data"
 local core = require "mtl.core"
+local nearest = require "mtl.nearest"
 local column = require "mtl.data.column"
 local set = require "mtl.data.set"
 local split = require "mtl.data.split"
@@ -14,6 +16,44 @@ local function check_split(s)
     return type(s.column) ~= "string" and "split.column should be the name of a column" or nil
   end
   return split.check(s)
+end
+
+local function check_path(path)
+  if type(path) == "string" then
+    return nil
+  end
+  local files = { train = true, valid = true, test = true }
+  for key, file in pairs(path) do
+    if not files[key] then
+      return ("path: unknown key '%s'%s"):format(tostring(key), nearest.hint(key, files))
+    elseif type(file) ~= "string" then
+      return ("path.%s should be the name of a file"):format(key)
+    end
+  end
+  return not path.train and "path should be a file, or { train = FILE, valid = FILE, test = FILE }" or nil
+end
+
+-- What an earlier run kept should be of these columns.
+local function check_state(state, inputs, targets)
+  local function check(what, spec, fitted)
+    local kept = type(fitted) == "table" and fitted.column
+    if kept ~= spec.column then
+      error(("data.csv: this run is of another recipe: its %s was %s, here it is column '%s'"):format(what,
+        kept and ("column '%s'"):format(kept) or "no column of a table", spec.column), 0)
+    end
+  end
+  local kept_inputs = type(state.inputs) == "table" and state.inputs or {}
+  local kept_targets = type(state.targets) == "table" and state.targets or {}
+  for i, spec in ipairs(inputs) do
+    check("input " .. i, spec, kept_inputs[i])
+  end
+  if #kept_inputs > #inputs then
+    error(("data.csv: this run is of another recipe: it had %d inputs, here there are %d"):format(#kept_inputs,
+      #inputs), 0)
+  end
+  for name, spec in pairs(targets) do
+    check(("target '%s'"):format(name), spec, kept_targets[name])
+  end
 end
 
 -- The columns that are wanted, in order: inputs, then targets by name.
@@ -41,10 +81,10 @@ local function read_file(self, at, path, inputs, targets, state)
   end
   local raw = { inputs = {}, targets = {}, rows = csv:rows(), csv = csv }
   for i, spec in ipairs(inputs) do
-    raw.inputs[i] = column.read(csv, spec, state and state.inputs[i].levels)
+    raw.inputs[i] = column.read(csv, path, spec, state and state.inputs[i])
   end
   for name, spec in pairs(targets) do
-    raw.targets[name] = column.read(csv, spec, state and state.targets[name].levels)
+    raw.targets[name] = column.read(csv, path, spec, state and state.targets[name])
   end
   return raw
 end
@@ -76,39 +116,54 @@ local function encode(raw, state, names)
 end
 
 local function rows_of(self, raw)
-  if self.split.column then
-    local codes, levels = raw.csv:codes(self.split.column)
-    local rows = split.by_column(codes, levels, self.split.column)
+  local how = self.split or { 0.8, 0.1, 0.1 }
+  if how.column then
+    local codes, levels = raw.csv:codes(how.column)
+    local rows = split.by_column(codes, levels, how.column)
     if not rows.train then
-      error(("data.csv: column '%s' puts no row in the split 'train'"):format(self.split.column), 0)
+      error(("data.csv: column '%s' puts no row in the split 'train'"):format(how.column), 0)
     end
     return rows
   end
-  return split.rows(raw.rows, self.split, self.seed)
+  return split.rows(raw.rows, how, self.seed)
 end
 
 return data.define {
   name = "csv",
   params = {
-    path = { required = true, type = "string or table" },
+    path = { required = true, type = "string or table", check = check_path },
     inputs = { required = true, type = "table" },
     targets = { required = true, type = "table" },
-    split = { default = { 0.8, 0.1, 0.1 }, type = "table", check = check_split },
+    split = { type = "table", check = check_split },
     separator = { default = ",", type = "string" },
     missing = { type = "string" },
     normalize = { default = true, type = "boolean" },
     batch = { default = 64, type = "size" },
     seed = { default = 1, type = "integer" },
   },
+  derive = function(self)
+    if self.split and type(self.path) == "table" then
+      return "split: `path` names a file for each split, so nothing is left to split; give split, or a table of paths"
+    end
+  end,
   open = function(self, at)
     local inputs, target_specs, names = specs(self)
     local paths = type(self.path) == "table" and self.path or { train = self.path }
-    if not paths.train then
-      error("data.csv: path should be a file, or { train = FILE, valid = FILE, test = FILE }", 0)
+    if at.state then
+      check_state(at.state, inputs, target_specs)
     end
     local raw = read_file(self, at, paths.train, inputs, target_specs, at.state)
     local by_files = type(self.path) == "table"
     local rows = by_files and { train = core.arange(raw.rows, "int32") } or rows_of(self, raw)
+    if not rows.train then
+      error(("%s: the split 'train' gets none of its %d rows"):format(paths.train, raw.rows), 0)
+    end
+    for _, name in ipairs(names) do
+      if not column.labelled(raw.targets[name], rows.train) then
+        error(("%s: column '%s' of target '%s' has no label in the %d training rows: every field is missing"):format(
+          paths.train, target_specs[name].column, name, #rows.train), 0)
+      end
+    end
     local state = at.state or fit(raw, rows.train, names, self.normalize)
     local whole, targets = encode(raw, state, names)
     local fields = split.apply(whole, rows)

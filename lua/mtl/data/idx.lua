@@ -11,7 +11,8 @@ local split = require "mtl.data.split"
 local function images(file)
   local t = core.idx_read(file)
   if t:dtype() ~= "uint8" or t:rank() < 2 then
-    error(("%s: %s %s, which should be images of uint8"):format(file, t:dtype(), tostring(t:rank())), 0)
+    error(("%s: holds %s in %d dimension%s, which should be images: uint8 in 3 (images, height, width)"):format(file,
+      t:dtype(), t:rank(), t:rank() == 1 and "" or "s"), 0)
   end
   local shape = t:shape()
   return #shape == 3 and t:reshape(shape[1], 1, shape[2], shape[3]) or t

@@ -24,6 +24,9 @@ return kpi.define {
     end
     if score == nil or n == 0 then
       return
+    elseif type(score) ~= "number" or type(n) ~= "number" then
+      error(("kpi.custom: the function returned %s, %s, which should be a score and how many elements it is of"):format(
+        type(score), type(n)), 0)
     elseif not (score >= 0 and score <= 1) then
       error(("kpi.custom: the function returned %g, which should be from 0 (worst) to 1 (best)"):format(score), 0)
     end

@@ -41,6 +41,15 @@ function check.keys(t, specs, where, fail, after)
   end
 end
 
+--- Checks that a table is a list: a key that is no place in it would be dropped without a word.
+function check.list(t, what, fail, after)
+  for key in pairs(t) do
+    if not (math.type(key) == "integer" and key >= 1 and key <= #t) then
+      fail(("%s is a list, so '%s = ...' has no place in it"):format(what, tostring(key)), tostring(key), after)
+    end
+  end
+end
+
 --- "'left'" for a name that is one; nil for anything else.
 function check.quoted(name)
   return type(name) == "string" and "'" .. name .. "'" or nil

@@ -105,7 +105,10 @@ function recipe.new(t)
   stages.read(r, by_name, fail)
   r.model_json = require "mtl.recipe.model"(r, by_name, fail)
   r.file = source and source:match "^@(.+)$"
-  r.name = r.name or (r.file or "recipe"):match "([^/]-)%.?l?u?a?$"
+  r.name = r.name or (r.file or "recipe"):match("([^/]*)$"):gsub("%.lua$", ""):gsub("[^%w_%-%.]", "-")
+  if not r.name:find "^[%w_][%w_%-%.]*$" then -- it names the run's folder
+    fail(("recipe: name is '%s', which should be letters, digits, '_', '-' and '.'"):format(r.name), "name")
+  end
   r.set = recipe.overrides
   return setmetatable(r, methods)
 end

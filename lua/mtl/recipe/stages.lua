@@ -79,6 +79,7 @@ function stages.read(r, by_name, fail)
   end
   r.uniform = require "mtl.policy".uniform()
   r.stages = r.stages or { { name = "all", policy = r.policy, ends = r.ends } }
+  check.list(r.stages, "stages", fail, "stages")
   if #r.stages == 0 then
     fail("stages is an empty list", "stages")
   end

@@ -41,6 +41,7 @@ local function read_task(task, i, r, fail)
     task.kpi = assert(declare.with(task.kpi, "ignore", ignore))
   end
   local seen = {}
+  check.list(task.metrics, where .. ": metrics", fail, name)
   for _, metric in ipairs(task.metrics) do
     if not (declare.is(metric, "metric") or declare.is(metric, "kpi")) then
       fail(("%s: metrics holds %s, which should be a metric or kpi"):format(where, param.show(metric)), "metrics", name)
@@ -54,6 +55,7 @@ end
 --- @return tasks by name
 function tasks.read(r, fail)
   local by_name = {}
+  check.list(r.tasks, "tasks", fail, "tasks")
   if #r.tasks == 0 or #r.tasks > 64 then
     fail(("tasks is a list of %d tasks, which should be 1 to 64"):format(#r.tasks), "tasks")
   end
