@@ -16,13 +16,21 @@ local function same(a, b)
   return true
 end
 
-local function reshaped(pred, target)
+--- Predictions in the shape of targets of as many numbers: [batch, 1] for [batch]. Beside classes they stay as they are.
+function element.match(pred, target)
+  if target:dtype() ~= "float32" or pred:count() ~= target:count() then
+    return pred
+  end
   local shape = target:shape()
+  return same(pred:shape(), shape) and pred or pred:reshape(shape)
+end
+
+local function reshaped(pred, target)
   if pred:count() ~= target:count() then
     error(("predictions of shape [%s] for targets of shape [%s]"):format(table.concat(pred:shape(), ", "),
-      table.concat(shape, ", ")), 0)
+      table.concat(target:shape(), ", ")), 0)
   end
-  return same(pred:shape(), shape) and pred or pred:reshape(shape)
+  return element.match(pred, target)
 end
 
 --- Numbers: pred in the target's shape, the target as floats with 0 where it is missing, the mask of what is missing

@@ -1,5 +1,6 @@
 --- Evaluation of a split: KPIs and metrics are exact over all of it, losses are means over the labelled elements.
 local core = require "mtl.core"
+local element = require "mtl.element"
 local units = require "mtl.units"
 
 local evaluate = {}
@@ -13,7 +14,7 @@ local function meters(task)
 end
 
 local function update(m, task, description, output, target)
-  local pred = units.match(output, target)
+  local pred = element.match(output, target)
   local loss <close>, remains = task.loss:compute(pred, target)
   remains = remains or #target
   if remains > 0 then

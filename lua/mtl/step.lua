@@ -2,6 +2,7 @@
 -- the batch, under any policy, after the forward and before the backward pass. A task without labels is absent from the
 -- step: neither its KPI nor its slots move. Every tensor of a step is released at its end.
 local core = require "mtl.core"
+local element = require "mtl.element"
 local units = require "mtl.units"
 
 local step = {}
@@ -19,7 +20,7 @@ end
 
 -- Loss, KPI and, where the policy asks for it, soft KPI of one task on this batch. nil: no labels.
 local function measure(t, task, output, target, hold)
-  local pred = units.match(output, target)
+  local pred = element.match(output, target)
   hold[#hold + 1] = pred
   local loss, remains = task.loss:compute(pred, target)
   hold[#hold + 1] = loss
