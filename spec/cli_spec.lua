@@ -261,6 +261,12 @@ return mtl.recipe {
       "cross_entropy", "focal", "epochs(2)", "sgd(lr = 0.1)", "Nothing is wrong.")
     assert.same({ "recipe.lua" }, core.listdir(folder))
     has(ok("check", "recipe.lua", "--set", "stages.2.policy.gamma=1"), "focal(gamma = 1)")
+    write("recipe.lua", program.recipe { { "  stages = {", "  clip = 0.5, stages = {" },
+      { "when.epochs(1)", '(when.kpi("left", 0.9) | when.steps(7)) & when.epochs(1)' },
+      { "gamma = 2", "gamma = { left = 1, right = 3 }" },
+      { "when.epochs(2)", 'when.kpi("left", 0.9) | when.epochs(2), freeze = "trunk"' } })
+    has(ok("check", "recipe.lua"), "(kpi('left', 0.9) | steps(7)) & epochs(1)", "kpi('left', 0.9) | epochs(2)  ",
+      "  trunk\n", "gamma = { left = 1, right = 3 }", "freeze", "clip        0.5")
     write("recipe.lua", program.recipe { { "nn.linear(8, 2)", "nn.linear(8, 3)" } })
     wrong({ "check", "recipe.lua" }, "left", "3", "2")
   end)
@@ -287,6 +293,11 @@ return mtl.recipe {
     assert.truthy(out:match "\nthree%s+%-%s+%-%s+damaged", out)
     assert.truthy(ok("runs", "runs/one/"):match "\none%s+spec")
     wrong({ "runs", "nowhere" }, "nowhere")
+    wrong({ "eval", "nowhere" }, "'nowhere' is not a run: it has no run.json")
+    ok("run", "recipe.lua", "--out", "runs/cut", "--quiet", "--max-steps", "9")
+    has(ok("runs", "runs/cut"), "stopped at 9 (--max-steps)")
+    ok("run", "--resume", "runs/cut", "--quiet")
+    has(ok("runs", "runs/cut"), "finished")
   end)
 
   describe("lua", function()

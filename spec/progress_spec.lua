@@ -50,13 +50,13 @@ local function make(options)
 end
 
 describe("progress", function()
-  local columns
+  local columns, rows
 
   before_each(function()
-    columns = core.columns
+    columns, rows = core.columns, core.rows
   end)
   after_each(function()
-    core.columns = columns
+    core.columns, core.rows = columns, rows
   end)
 
   local function wide(n)
@@ -104,7 +104,7 @@ describe("progress", function()
     local once = #file.text
     assert.truthy(file.text:find("\27[?25l", 1, true)) -- the cursor hides
     for _, part in ipairs { "both  epoch 1/3  ━━━", "step 100/400", "0:30 left", "5,000 samples/s",
-      "left   loss    0.5000  KPI 0.7500 ███████▌  ", "smooth 0.7000  weight      1.5 ███████▌",
+      "left   loss    0.5000  KPI 0.7500 ███████▌  ", "smooth 0.7000  weight       1.5 ███████▌",
       "right  loss    1.2500" } do
       assert.truthy(file.text:find(part, 1, true), file.text)
     end
@@ -121,11 +121,18 @@ describe("progress", function()
     assert.equal(closed, #file.text)
   end)
 
-  local function lines_of(columns_now, utf8)
+  local function lines_of(columns_now, utf8, names)
     wide(columns_now)
-    local p, file, o = make { terminal = true, utf8 = utf8 }
+    local of = names and setmetatable({ recipe = { name = "many", tasks = tasks(table.unpack(names)) } },
+      { __index = info })
+    local p, file, o = make { terminal = true, utf8 = utf8, info = of }
+    file.text = ""
     o.seconds = 1
-    p:step(step(100, 100))
+    local ev = step(100, 100)
+    for _, name in ipairs(names or {}) do
+      ev.tasks[name] = { loss = 0.5, kpi = 0.75, kpi_ema = 0.7, weight = 0.01234 }
+    end
+    p:step(ev)
     local list = {}
     for line in file.text:gmatch "([^\n]*)\n" do
       list[#list + 1] = (line:gsub("\27%[%??%d*%a", ""):gsub("\r", ""))
@@ -141,6 +148,53 @@ describe("progress", function()
     end
     assert.truthy(table.concat(lines_of(60, true)):find("step 100/400", 1, true))
     assert.falsy(table.concat(lines_of(20, true)):find "━")
+  end)
+
+  it("shows figures whole or not at all", function()
+    for n = 12, 130 do
+      for i, line in ipairs(lines_of(n, true, { "left", "a task of a long name" })) do
+        if i > 1 then
+          assert.truthy(text.width(line) < n, line)
+          for _, figure in ipairs { "KPI +0.7500", "loss +0.5000", "smooth +0.7000", "weight +[01]%.[05]" } do
+            assert.truthy(not line:find(figure:match "^%a+", 1, true) or line:find(figure), line)
+          end
+        end
+      end
+    end
+    assert.truthy(lines_of(50, true)[2]:find("left   loss 0.5000  KPI 0.7500  weight    1.5", 1, true))
+    assert.truthy(lines_of(80, true)[2]:find("smooth 0.7000  weight       1.5", 1, true))
+  end)
+
+  it("is no taller than the terminal", function()
+    local names = {}
+    for i = 1, 15 do
+      names[i] = ("task%d"):format(i)
+    end
+    for n = 4, 40 do
+      core.rows = function()
+        return n
+      end
+      local list = lines_of(80, true, names)
+      assert.equal(math.min(n - 2, 13), #list)
+      assert.equal(("  ... and %d more"):format(15 - (#list - 2)), list[#list])
+    end
+    core.rows = function()
+      return 3
+    end
+    assert.equal(1, #lines_of(80, true, names))
+  end)
+
+  it("tells long names apart", function()
+    local list = lines_of(60, true, { "attribute_of_the_digit_01", "attribute_of_the_digit_02" })
+    assert.truthy(list[2]:find("^  attri%S*it_01 ") and list[3]:find("^  attri%S*it_02 "), list[2])
+  end)
+
+  it("breaks an epoch's line between tasks, on a terminal", function()
+    wide(50)
+    local p, file = make { terminal = true, utf8 = true }
+    file.text = ""
+    p:epoch { epoch = 2, stage = "both", stage_index = 2, stage_step = 100, step = 200, valid = valid }
+    assert.equal("epoch 2/4  both  left: loss 0.2500 KPI 0.8750\n  right: loss 0.5000 KPI -\n", file.text)
   end)
 
   it("is ASCII where the terminal is", function()
@@ -205,6 +259,20 @@ describe("text", function()
     end
     assert.equal((" "):rep(4), text.bar(0 / 0, 4, "block"))
     assert.equal("████", text.bar(1, 4, "block"))
+  end)
+
+  it("shortens in the middle", function()
+    assert.equal("äb…yz", text.shorten("äbcdefxyz", 5, true))
+    assert.equal("ab..z", text.shorten("abcdefxyz", 5, false))
+    assert.equal("abc", text.shorten("abc", 3, true))
+    for n = 0, 9 do
+      assert.equal(n, text.width(text.shorten("äbcdefxyz", n, true)))
+    end
+  end)
+
+  it("wraps between parts", function()
+    assert.same({ "aa  bb", "  cc", "  dddddddddd" }, text.wrap({ "aa", "bb", "cc", "dddddddddd" }, 7))
+    assert.same({ "aa  bb" }, text.wrap({ "aa", "bb" }, math.huge))
   end)
 
   it("cuts by characters", function()

@@ -43,15 +43,33 @@ static int l_isatty(lua_State *L)
     return 1;
 }
 
-/* core.columns([fd = 2]) -> width of the terminal, nil where it is none */
-static int l_columns(lua_State *L)
+static struct winsize terminal(lua_State *L)
 {
     struct winsize size;
-    if (ioctl((int)luaL_optinteger(L, 1, 2), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-        lua_pushinteger(L, size.ws_col);
+    if (ioctl((int)luaL_optinteger(L, 1, 2), TIOCGWINSZ, &size) != 0)
+        memset(&size, 0, sizeof size);
+    return size;
+}
+
+static int push_extent(lua_State *L, int n)
+{
+    if (n > 0)
+        lua_pushinteger(L, n);
     else
         lua_pushnil(L);
     return 1;
+}
+
+/* core.columns([fd = 2]) -> width of the terminal, nil where it is none */
+static int l_columns(lua_State *L)
+{
+    return push_extent(L, terminal(L).ws_col);
+}
+
+/* core.rows([fd = 2]) -> height of the terminal, nil where it is none */
+static int l_rows(lua_State *L)
+{
+    return push_extent(L, terminal(L).ws_row);
 }
 
 static bool is_folder(const char *path)
@@ -328,6 +346,7 @@ void lmtl_open_system(lua_State *L)
                                          {"cores", l_cores},
                                          {"isatty", l_isatty},
                                          {"columns", l_columns},
+                                         {"rows", l_rows},
                                          {"mkdir", l_mkdir},
                                          {"realpath", l_realpath},
                                          {"stat", l_stat},

@@ -16,7 +16,7 @@ local function same(a, b)
   return true
 end
 
---- Predictions in the shape of targets of as many numbers: [batch, 1] for [batch]. Beside classes they stay as they are.
+--- Predictions in the shape of targets of as many numbers: [batch, 1] for [batch]; beside classes, as they stand.
 function element.match(pred, target)
   if target:dtype() ~= "float32" or pred:count() ~= target:count() then
     return pred

@@ -2,6 +2,7 @@
 -- a line for each epoch that is done; elsewhere the lines alone. Quiet: nothing. The trainer calls start, step, epoch,
 -- done and warn; close takes the bar away, whatever happened.
 local core = require "mtl.core"
+local figures = require "mtl.cli.figures"
 local screen = require "mtl.cli.screen"
 local text = require "mtl.cli.text"
 
@@ -9,7 +10,7 @@ local progress = {}
 progress.__index = progress
 
 local SECONDS = 0.1    -- between two drawings
-local MOST_TASKS = 12  -- lines for tasks: the block should fit the terminal's height
+local MOST_TASKS = 12  -- lines for tasks
 local SMOOTHING = 0.9  -- of samples per second
 
 --- @param options quiet; max_steps; and for tests: terminal, utf8, file, clock
@@ -109,7 +110,7 @@ local function headline(self, ev, columns)
     time and text.duration(time) .. " left",
     self.rate and text.count(self.rate) .. " samples/s",
   }
-  local name = text.cut(text.clean(ev.stage), columns // 3)
+  local name = text.shorten(text.clean(ev.stage), columns // 3, self.utf8)
   local room = columns - text.width(name) - 2
   local shown = {}
   for i = 1, 4 do
@@ -119,48 +120,30 @@ local function headline(self, ev, columns)
     end
   end
   if room >= 6 then
-    table.insert(shown, 2, text.bar(fraction, math.min(room, 40), self.utf8 and "line" or "ascii"))
+    local bar = text.bar(fraction, math.min(room, 40), self.utf8 and "line" or "ascii")
+    table.insert(shown, math.min(2, #shown + 1), bar)
   end
   return name .. "  " .. table.concat(shown, "  ")
 end
 
--- A cell for a task, at its widest that the terminal takes: bars are the first to go.
-local function task_line(self, name, width, r, share, columns)
-  local style = self.utf8 and "block" or "ascii"
-  local head = "  " .. text.pad(text.cut(text.clean(name), width), width)
-  local bar = columns >= width + 88 and 10 or columns >= width + 76 and 4
-  local kpi = r.kpi ~= core.null and r.kpi or 0
-  if columns < width + 64 then
-    return ("%s  loss %s  KPI %s (%s)  weight %s"):format(head, text.loss(r.loss), text.kpi(r.kpi), text.kpi(r.kpi_ema),
-      text.number(r.weight))
-  end
-  local cells = {
-    ("loss %9s"):format(text.loss(r.loss)),
-    ("KPI %6s"):format(text.kpi(r.kpi)) .. (bar and " " .. text.bar(kpi, bar, style) or ""),
-    ("smooth %6s"):format(text.kpi(r.kpi_ema)),
-    ("weight %8s"):format(text.number(r.weight)) .. (bar and " " .. text.bar(share, bar, style) or ""),
-  }
-  return head .. "  " .. table.concat(cells, "  ")
-end
-
 local function block(self, ev)
   local columns = screen.columns() - 1
-  local lines, width, sum, active = { headline(self, ev, columns) }, 4, 0, {}
+  local names, results, sum = {}, {}, 0
   for _, task in ipairs(self.tasks) do
     local r = ev.tasks[task.name]
     if r then
-      active[#active + 1] = task.name
-      width, sum = math.max(width, text.width(task.name)), sum + math.max(r.weight, 0)
+      names[#names + 1], results[#results + 1] = text.clean(task.name), r
+      sum = sum + math.max(r.weight, 0)
     end
   end
-  width = math.min(width, columns // 4)
-  for i = 1, math.min(#active, MOST_TASKS) do
-    local r = ev.tasks[active[i]]
-    lines[#lines + 1] = task_line(self, active[i], width, r, sum > 0 and r.weight / sum or 0, columns)
+  local room = math.min(MOST_TASKS, screen.height() - 1)
+  local shown = #names <= room and #names or math.max(room - 1, 0)
+  local lines = figures.lines(table.move(names, 1, shown, 1, {}), table.move(results, 1, shown, 1, {}), sum, columns,
+    self.utf8)
+  if shown < #names and room > 0 then
+    lines[#lines + 1] = ("  ... and %d more"):format(#names - shown)
   end
-  if #active > MOST_TASKS then
-    lines[#lines + 1] = ("  and %d more tasks"):format(#active - MOST_TASKS)
-  end
+  table.insert(lines, 1, headline(self, ev, columns))
   return lines
 end
 
@@ -178,19 +161,24 @@ function progress:step(ev)
   end
 end
 
---- One line: validation losses and KPIs, or those of the last step where the data have no such split.
+--- One line, on a terminal as many as its width asks for: validation losses and KPIs, or those of the last step where
+-- the data have no such split.
 function progress:epoch(ev)
   note(self, ev)
   local _, epochs = totals(self)
   local parts = { ("epoch %d%s"):format(ev.epoch, epochs and "/" .. epochs or ""), ev.stage }
+  local columns = self.screen and screen.columns() - 1 or math.huge
   for _, task in ipairs(self.tasks) do
     local r = (ev.valid or ev.tasks or {})[task.name]
     if r then
-      parts[#parts + 1] = ("%s: loss %s KPI %s"):format(task.name, text.loss(r.loss), text.kpi(r.kpi))
+      local figure = (": loss %s KPI %s"):format(text.loss(r.loss), text.kpi(r.kpi))
+      parts[#parts + 1] = text.shorten(text.clean(task.name), math.max(columns - #figure - 2, 4), self.utf8) .. figure
     end
   end
   parts[#parts + 1] = not ev.valid and "(last training batch)" or nil
-  say(self, table.concat(parts, "  "))
+  for _, line in ipairs(text.wrap(parts, columns)) do
+    say(self, line)
+  end
   self.drawn = nil
 end
 

@@ -29,7 +29,7 @@ function args.path(s)
 end
 
 function args.device(s)
-  return (s == "cpu" or s:match "^opencl$" or s:match "^opencl:%d+$") and s or nil, "cpu, opencl or opencl:N"
+  return (s == "cpu" or s:match "^opencl$" or s:match "^opencl:%d+$") and s or nil, "cpu"
 end
 
 --- stages.2.policy.gamma=1 -> { "stages.2.policy.gamma", "1" }

@@ -48,20 +48,54 @@ local function try_splits(t)
   end
 end
 
+local brief
+
+-- A value with all that it holds.
+local function show(value)
+  if declare.is(value) then
+    return brief(value)
+  elseif not param.plain(value) then
+    return param.show(value)
+  end
+  local names, shown = {}, {}
+  for i, x in ipairs(value) do
+    shown[i] = show(x)
+  end
+  for name in pairs(value) do
+    names[#names + 1] = type(name) == "string" and name or nil
+  end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    shown[#shown + 1] = ("%s = %s"):format(name, show(value[name]))
+  end
+  return #shown > 0 and "{ " .. table.concat(shown, ", ") .. " }" or "{}"
+end
+
+-- A combination of conditions as a recipe writes it: & binds before |.
+local function condition(decl)
+  local sides = { brief(decl.a), brief(decl.b) }
+  for i, side in ipairs { decl.a, decl.b } do
+    if decl.type == "both" and side.type == "either" then
+      sides[i] = "(" .. sides[i] .. ")"
+    end
+  end
+  return table.concat(sides, decl.type == "both" and " & " or " | ")
+end
+
 -- A declaration in short: its name, and the options that are not the default.
-local function brief(decl)
+function brief(decl)
   if decl.kind == "when" and decl.a then
-    return ("%s %s %s"):format(brief(decl.a), decl.type == "either" and "or" or "and", brief(decl.b))
+    return condition(decl)
   end
   local definition, names, shown = declare.definition(decl), {}, {}
   for name, spec in pairs(definition.params) do
-    if decl[name] ~= nil and param.show(decl[name]) ~= param.show(spec.default) then
+    if decl[name] ~= nil and show(decl[name]) ~= show(spec.default) then
       names[#names + 1] = name
     end
   end
   table.sort(names)
   for i, name in ipairs(names) do
-    local value = declare.is(decl[name]) and brief(decl[name]) or param.show(decl[name])
+    local value = show(decl[name])
     shown[i] = #(definition.positional or {}) > 0 and value or ("%s = %s"):format(name, value)
   end
   return #shown > 0 and ("%s(%s)"):format(decl.type, table.concat(shown, ", ")) or decl.type
@@ -122,11 +156,20 @@ end
 
 local function print_stages(t)
   local rows = { { "stage", "name", "tasks", "policy", "optimizer", "ends" } }
+  local freezes = false
   for i, stage in ipairs(t.recipe.stages) do
-    rows[i + 1] = { i, stage.name, table.concat(stage.tasks, ", "), brief(stage.policy), brief(stage.optimizer),
-      brief(stage.ends) .. (stage.max_epochs and (" or %d epochs"):format(stage.max_epochs) or "") }
+    local tasks = #stage.tasks == #t.tasks and #t.tasks > 3 and "all" or table.concat(stage.tasks, ", ")
+    rows[i + 1] = { i, stage.name, tasks, brief(stage.policy), brief(stage.optimizer),
+      brief(stage.ends) .. (stage.max_epochs and (" | epochs(%d)"):format(stage.max_epochs) or ""),
+      table.concat(stage.freeze or {}, ", ") }
+    freezes = freezes or rows[i + 1][7] ~= ""
   end
-  text.say(table.concat(text.table(rows, {}), "\n"), "")
+  rows[1][7] = freezes and "freeze" or ""
+  text.say(table.concat(text.table(rows, {}, { 2, 3 }), "\n"))
+  if t.recipe.clip then
+    text.say(("clip        %s"):format(param.show(t.recipe.clip)))
+  end
+  text.say ""
 end
 
 local function print_data(t)

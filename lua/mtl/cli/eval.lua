@@ -1,6 +1,7 @@
 --- mtl eval RUN: KPIs and metrics of a run on a split of its data.
 local core = require "mtl.core"
 local args = require "mtl.cli.args"
+local folder = require "mtl.folder"
 local open = require "mtl.cli.open"
 local text = require "mtl.cli.text"
 
@@ -16,6 +17,7 @@ return {
     open.options.data, open.options.device, open.options.threads, open.options.trust,
   },
   run = function(options, rest)
+    folder.info(rest[1]) -- says first where there is no run
     open.cap(options.trust)
     local data = open.data_folder(options.data)
     if options.threads then

@@ -51,6 +51,16 @@ local function kpis(test)
   return table.concat(list, "  ")
 end
 
+-- finished only where the training came to its end.
+local function state(info, summary, last)
+  if not summary then
+    return last.step and ("step %d"):format(last.step) or "no step yet"
+  elseif summary.steps == info.max_steps then
+    return ("stopped at %d (--max-steps)"):format(summary.steps)
+  end
+  return "finished"
+end
+
 local function row(name, dir)
   local ok, info = pcall(folder.info, dir)
   if not ok then
@@ -62,7 +72,7 @@ local function row(name, dir)
     summary = nil -- of a shorter training that was resumed since
   end
   return { name, info.recipe.name or "-", info.seed or "-",
-    summary and "finished" or last.step and ("step %d"):format(last.step) or "no step yet",
+    state(info, summary, last),
     (summary or last).epochs or last.epoch or 0,
     summary and type(summary.test) == "table" and kpis(summary.test) or "-", when(info.started) }
 end
@@ -97,7 +107,7 @@ return {
     if #rows == 1 then
       text.say(("There are no runs in %s."):format(text.clean(dir)))
     else
-      text.say(table.concat(text.table(rows, { [3] = true, [5] = true }), "\n"))
+      text.say(table.concat(text.table(rows, { [3] = true, [5] = true }, { 1, 2 }), "\n"))
     end
   end,
 }

@@ -16,6 +16,12 @@ function screen.columns()
   return core.columns(1) or 80
 end
 
+--- Lines that a block may have: one that is taller than the terminal could not be drawn over. The cursor stands below
+-- it, and a line above stays free: some terminals keep a copy of what is erased from the very top.
+function screen.height()
+  return math.max(1, (core.rows(1) or 24) - 2)
+end
+
 -- To the first line of the block. A terminal that was made narrower since has wrapped its lines.
 local function up(self)
   local height, columns = 0, screen.columns()

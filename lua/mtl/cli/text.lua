@@ -15,6 +15,21 @@ function text.width(s)
   return utf8.len(s) or #s
 end
 
+--- Parts as lines of at most n columns, broken between parts only; all but the first line are indented.
+function text.wrap(parts, n)
+  local lines, line = {}, nil
+  for _, part in ipairs(parts) do
+    if line and text.width(line) + 2 + text.width(part) > n then
+      lines[#lines + 1] = line
+      line = "  " .. part
+    else
+      line = line and line .. "  " .. part or part
+    end
+  end
+  lines[#lines + 1] = line
+  return lines
+end
+
 --- Prints lines; what cannot be written is an error.
 function text.say(...)
   local done, message = io.stdout:write(table.concat({ ... }, "\n"), "\n")
@@ -30,6 +45,22 @@ function text.cut(s, n)
   end
   local last = utf8.len(s) and utf8.offset(s, n + 1) - 1 or n
   return s:sub(1, last)
+end
+
+--- At most n columns of a text, its middle left out: names often differ at their ends only.
+function text.shorten(s, n, in_utf8)
+  local width = text.width(s)
+  if width <= n then
+    return s
+  end
+  local mark = in_utf8 and "…" or ".."
+  local kept = n - text.width(mark)
+  if kept < 2 then
+    return text.cut(s, n)
+  end
+  local tail = kept // 2
+  local from = utf8.len(s) and utf8.offset(s, -tail) or #s - tail + 1
+  return text.cut(s, kept - tail) .. mark .. s:sub(from)
 end
 
 --- A text in a column of n: padded on its right side, or its left with `right`.
@@ -110,8 +141,27 @@ function text.bar(fraction, n, style)
   return ("█"):rep(eighths // 8) .. part .. (" "):rep(n - eighths // 8 - (part ~= "" and 1 or 0))
 end
 
---- Rows of cells as lines, columns aligned. right: columns set to the right, by number.
-function text.table(rows, right)
+-- Makes the widest of these columns of a table narrower, down to 12, until its lines fit into n columns.
+local function narrow(widths, names, n)
+  local sum = 2 * (#widths - 1)
+  for _, width in ipairs(widths) do
+    sum = sum + width
+  end
+  while sum > n do
+    local widest = names[1]
+    for _, c in ipairs(names) do
+      widest = widths[c] > widths[widest] and c or widest
+    end
+    if widths[widest] <= 12 then
+      return
+    end
+    widths[widest], sum = widths[widest] - 1, sum - 1
+  end
+end
+
+--- Rows of cells as lines, columns aligned. right: columns set to the right, by number; names: a list of the columns
+-- that may be shortened where a terminal is too narrow.
+function text.table(rows, right, names)
   local widths, lines = {}, {}
   for i, row in ipairs(rows) do
     rows[i] = {}
@@ -120,9 +170,13 @@ function text.table(rows, right)
       widths[c] = math.max(widths[c] or 0, text.width(rows[i][c]))
     end
   end
+  local terminal = names and core.columns(1)
+  if terminal then
+    narrow(widths, names, terminal)
+  end
   for i, row in ipairs(rows) do
     for c, cell in ipairs(row) do
-      row[c] = text.pad(cell, widths[c], right[c])
+      row[c] = text.pad(text.shorten(cell, widths[c], text.utf8()), widths[c], right[c])
     end
     lines[i] = table.concat(row, "  "):gsub("%s+$", "")
   end
