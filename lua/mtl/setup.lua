@@ -48,10 +48,11 @@ end
 
 --- Data that changed since a run was started would be split in another way: rows that it trained on would be tested.
 function setup.same_rows(set, saved)
-  for name, rows in pairs(saved and saved.info.rows or {}) do
-    if set.rows[name] ~= rows then
+  local kept = saved and saved.info.rows or set.rows
+  for _, name in ipairs { "train", "valid", "test" } do
+    if set.rows[name] ~= kept[name] then
       error(("the data have changed since the run was started: split '%s' had %d rows, and now has %d"):format(name,
-        rows, set.rows[name] or 0), 0)
+        kept[name] or 0, set.rows[name] or 0), 0)
     end
   end
 end
