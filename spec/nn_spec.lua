@@ -20,7 +20,7 @@ describe("nn", function()
     assert.same({ type = "linear", out_features = 50, bias = false }, l:description())
     l = nn.conv2d(1, 10, { 3, 5 }, { stride = 2, padding = { 1, 0 } })
     assert.same({ type = "conv2d", in_channels = 1, out_channels = 10, kernel_size = { 3, 5 }, stride = 2,
-      padding = { 1, 0 }, bias = true }, l:description())
+      padding = { 1, 0 }, dilation = 1, groups = 1, bias = true }, l:description())
     assert.same(nn.linear(3, 4):description(), nn.linear({ in_features = 3, out_features = 4 }):description())
     assert.equal(0.5, nn.dropout().p)
   end)

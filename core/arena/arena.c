@@ -67,6 +67,19 @@ static mtl_status add_slot(mtl_arena *a, int i, const mtl_slot_request *r)
     return MTL_OK;
 }
 
+static mtl_status normal_values(mtl_tensor *param, const mtl_slot_request *r, uint64_t seed)
+{
+    mtl_tensor *row = NULL;
+    MTL_TRY(mtl_random_normal(param, seed, mtl_stream(r->name), 0, 0, r->normal));
+    if (r->zero == 0)
+        return MTL_OK;
+    int64_t each = param->count / r->shape[0];
+    MTL_TRY(mtl_tensor_alias(param, 1, &each, (r->zero - 1) * each, &row));
+    mtl_status status = mtl_tensor_fill(row, 0);
+    mtl_tensor_release(row);
+    return status;
+}
+
 static mtl_status bind_slot(mtl_arena *a, int i, const mtl_slot_request *r, uint64_t seed)
 {
     mtl_slot *slot = &a->slots[i];
@@ -74,6 +87,8 @@ static mtl_status bind_slot(mtl_arena *a, int i, const mtl_slot_request *r, uint
     MTL_TRY(mtl_tensor_alias(a->grads, r->rank, r->shape, slot->offset, &slot->grad));
     slot->param->wants_grad = true;
     slot->param->slot = slot;
+    if (r->normal > 0)
+        return normal_values(slot->param, r, seed);
     if (r->low == r->high)
         return mtl_tensor_fill(slot->param, r->low);
     return mtl_random_uniform(slot->param, seed, mtl_stream(r->name), 0, r->low, r->high);
@@ -275,7 +290,8 @@ static bool into_grad(const mtl_slot *slot, bool single)
 
 static mtl_status check_rows(const mtl_slot *slot, bool single, uint64_t row_mask)
 {
-    if (single || (row_mask & ~slot->tasks) == 0)
+    bool own = slot->arena->n_tasks == 1 && __builtin_popcountll(row_mask) == 1; /* outside of the model: any one row */
+    if (single || own || (row_mask & ~slot->tasks) == 0)
         return MTL_OK;
     return mtl_fail(slot->arena->ctx, MTL_ERR_STATE,
                     "backward: task %d reaches '%s', which the frozen model says it does not",

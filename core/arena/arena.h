@@ -40,6 +40,8 @@ typedef struct {
     int rank;
     int64_t shape[MTL_MAX_RANK];
     double low, high; /* uniform in [low, high); equal: that constant */
+    double normal;    /* > 0: normal about 0 with this deviation in place of that */
+    int64_t zero;     /* with `normal`: 1 + the index along the first dimension that holds zeros; 0: none */
     int order;        /* out: index of the slot that it became */
 } mtl_slot_request;
 

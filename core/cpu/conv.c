@@ -1,6 +1,7 @@
 /* Convolution. Where output lines are whole pieces of vectors, windows are read where they lie (slide.c). Else by
    columns: some output pixels become a matrix [patch, pixels], and a single-threaded product does the rest. Images are
-   split over threads; sums over the batch are cut by the shape alone. */
+   split over threads; sums over the batch are cut by the shape alone. Groups of channels come one after the other, each
+   as a convolution of its own; groups of one channel have their own way (depthwise.c). */
 #include "cpu/conv.h"
 
 /* Columns that are worked on at once: STRIP floats, half of a usual second-level cache, but at least so many pixels. */
@@ -11,15 +12,17 @@ enum { MAX_CHUNKS = 16, MAX_PARTS = 16 * 1024 * 1024, AT_ONCE = 64 };
 static plan plan_of(const mtl_conv *c, int64_t least)
 {
     plan p = {.c = *c,
-              .patch = c->in_channels * c->kernel_h * c->kernel_w,
+              .patch = c->in_channels / c->groups * c->kernel_h * c->kernel_w,
               .pixels = c->out_h * c->out_w,
               .image = c->in_channels * c->height * c->width,
               .output = c->out_channels * c->out_h * c->out_w,
               .high = c->height + 2 * c->pad_h,
               .wide = c->width + 2 * c->pad_w};
+    p.c.in_channels /= c->groups;
+    p.c.out_channels /= c->groups;
     p.border = c->pad_h || c->pad_w;
-    p.bordered = c->in_channels * p.high * p.wide + LANES;
-    p.plain = c->kernel_h == 1 && c->kernel_w == 1 && c->stride_h == 1 && c->stride_w == 1 && !p.border;
+    p.bordered = p.c.in_channels * p.high * p.wide + LANES;
+    p.plain = c->kernel_h == 1 && c->kernel_w == 1 && c->out_h == c->height && c->out_w == c->width && !p.border;
     p.slides = c->stride_w == 1 && c->out_w % PIECE == 0 && p.bordered < INT32_MAX;
     p.strip = STRIP / p.patch < least ? least : STRIP / p.patch;
     p.strips = (p.pixels + p.strip - 1) / p.strip;
@@ -40,6 +43,12 @@ static int threads_for(const mtl_context *ctx, const plan *p, int64_t items, int
 {
     double work = (double)rows * (double)p->c.batch * (double)p->patch * (double)p->output;
     return work < 100000.0 ? 1 : MTL_CPU_THREADS(ctx, items);
+}
+
+/* Of `all` elements, where those of group g begin. */
+static int64_t start_of(const plan *p, int64_t g, int64_t all)
+{
+    return all / p->c.groups * g;
 }
 
 static mtl_status scratch(const mtl_tensor *like, int64_t n, mtl_tensor **t, float **data)
@@ -130,8 +139,8 @@ INLINE void walk(const plan *p, bool add, int64_t stride, int64_t first, int64_t
         int n = runs_of(p, first, &at, first + pixels, runs);
         float *line = cols;
         for (int64_t row = 0; row < c->in_channels * c->kernel_h; row++) {
-            float *corner = image + (row / c->kernel_h * p->high + row % c->kernel_h) * p->wide;
-            for (int64_t k = 0; k < c->kernel_w; k++, line += pitch, corner++) {
+            float *corner = image + (row / c->kernel_h * p->high + row % c->kernel_h * c->dilation_h) * p->wide;
+            for (int64_t k = 0; k < c->kernel_w; k++, line += pitch, corner += c->dilation_w) {
                 for (const run *q = runs; q < runs + n; q++) {
                     if (add)
                         add_run(line + q->to, q->n, corner + q->from, stride);
@@ -188,13 +197,17 @@ static void by_columns(const plan *p, int64_t first, int64_t pixels, const float
               p->plain ? NULL : cols, 1.0f, y + first, p->pixels);
 }
 
-static mtl_status forward(const plan *p, const mtl_tensor *x, const float *weight, const float *bias, mtl_tensor *y)
+/* y of group g; weight and bias are those of all groups. */
+static mtl_status forward(const plan *p, int64_t g, const mtl_tensor *x, const float *weight, const float *bias,
+                          mtl_tensor *y)
 {
     const mtl_conv *c = &p->c;
     mtl_tensor *room = NULL, *map = NULL;
     const int32_t *places;
-    const float *from = mtl_f32(x);
-    float *to = mtl_f32(y), *own;
+    const float *from = mtl_f32(x) + start_of(p, g, p->image);
+    float *to = mtl_f32(y) + start_of(p, g, p->output), *own;
+    weight += g * c->out_channels * p->patch;
+    bias = bias ? bias + g * c->out_channels : NULL;
     int64_t items = c->batch * p->strips, packed = p->slides ? mtl_slide_weight(p, weight, NULL) : 0;
     int64_t each = p->bordered + (p->plain || p->slides ? 0 : mtl_sgemm_packed(p->strip, p->patch) + LANES);
     int threads = threads_for(x->ctx, p, items, 1);
@@ -231,7 +244,12 @@ static mtl_status conv2d(const mtl_conv *c, const mtl_tensor *x, const mtl_tenso
                          mtl_tensor *y)
 {
     plan p = plan_of(c, LEAST);
-    return forward(&p, x, mtl_f32(w), bias ? mtl_f32(bias) : NULL, y);
+    const float *add = bias ? mtl_f32(bias) : NULL;
+    if (mtl_is_depthwise(c))
+        return mtl_depthwise(c, x, mtl_f32(w), add, y);
+    for (int64_t g = 0; g < c->groups; g++)
+        MTL_TRY(forward(&p, g, x, mtl_f32(w), add, y));
+    return MTL_OK;
 }
 
 /* With stride 1, dx is the convolution of dy, with a border, with the weight turned about. It pays where that slides
@@ -247,11 +265,17 @@ static bool turns(const mtl_conv *c, int64_t rows, plan *p)
                      .kernel_w = c->kernel_w,
                      .stride_h = 1,
                      .stride_w = 1,
-                     .pad_h = c->kernel_h - 1 - c->pad_h,
-                     .pad_w = c->kernel_w - 1 - c->pad_w,
+                     .pad_h = (c->kernel_h - 1) * c->dilation_h - c->pad_h,
+                     .pad_w = (c->kernel_w - 1) * c->dilation_w - c->pad_w,
                      .out_h = c->height,
-                     .out_w = c->width};
+                     .out_w = c->width,
+                     .dilation_h = c->dilation_h,
+                     .dilation_w = c->dilation_w,
+                     .groups = c->groups};
     if (c->stride_h != 1 || c->stride_w != 1 || back.pad_h < 0 || back.pad_w < 0)
+        return false;
+    /* the gradient may be wanted of more pixels than windows meet: a transposed convolution's output_padding */
+    if (c->out_h + back.pad_h != c->height + c->pad_h || c->out_w + back.pad_w != c->width + c->pad_w)
         return false;
     *p = plan_of(&back, LEAST);
     return p->slides && 4 * c->height * c->width <= 5 * c->out_h * c->out_w;
@@ -262,15 +286,18 @@ static mtl_status turned_grad(const plan *p, const mtl_tensor *w, const mtl_tens
     const mtl_conv *c = &p->c;
     int64_t size = c->kernel_h * c->kernel_w, n = c->in_channels * c->out_channels;
     const float *weight = mtl_f32(w);
+    mtl_status status = MTL_OK;
     mtl_tensor *room = NULL;
     float *turned;
-    MTL_TRY(scratch(dx, n * size, &room, &turned));
-    for (int64_t at = 0; at < n; at++) { /* [from, to] becomes [to, from] */
-        const float *in = weight + (at % c->in_channels * c->out_channels + at / c->in_channels) * size;
+    MTL_TRY(scratch(dx, c->groups * n * size, &room, &turned));
+    for (int64_t at = 0; at < c->groups * n; at++) { /* of each group, [from, to] becomes [to, from] */
+        int64_t from = at % c->in_channels * c->out_channels + at % n / c->in_channels;
+        const float *in = weight + (at / n * n + from) * size;
         for (int64_t k = 0; k < size; k++)
             turned[at * size + k] = in[size - 1 - k];
     }
-    mtl_status status = forward(p, dy, turned, NULL, dx);
+    for (int64_t g = 0; status == MTL_OK && g < c->groups; g++)
+        status = forward(p, g, dy, turned, NULL, dx);
     mtl_tensor_release(room);
     return status;
 }
@@ -281,7 +308,7 @@ static void image_grad(const plan *p, const float *weight, const float *dy, floa
     const mtl_conv *c = &p->c;
     float *sum = p->border ? border : dx, *cols = border + p->bordered;
     if (!p->plain)
-        memset(sum, 0, (size_t)(p->border ? p->bordered : p->image) * sizeof *sum);
+        memset(sum, 0, (size_t)(p->border ? p->bordered : p->image / c->groups) * sizeof *sum);
     for (int64_t s = 0; s < p->strips; s++) {
         int64_t first, pixels = strip_of(p, s, &first);
         mtl_sgemm(true, false, p->patch, pixels, c->out_channels, 1.0f, weight, p->patch, dy + first, p->pixels, NULL,
@@ -295,11 +322,13 @@ static void image_grad(const plan *p, const float *weight, const float *dy, floa
     }
 }
 
-static mtl_status input_grad(const plan *p, int64_t rows, const mtl_tensor *w, const mtl_tensor *dy, mtl_tensor *dx)
+static mtl_status input_grad(const plan *p, int64_t g, int64_t rows, const mtl_tensor *w, const mtl_tensor *dy,
+                             mtl_tensor *dx)
 {
     mtl_tensor *room = NULL;
-    const float *weight = mtl_f32(w), *from = mtl_f32(dy);
-    float *to = mtl_f32(dx), *own;
+    const float *weight = mtl_f32(w) + g * p->c.out_channels * p->patch;
+    const float *from = mtl_f32(dy) + start_of(p, g, p->output);
+    float *to = mtl_f32(dx) + start_of(p, g, p->image), *own;
     int64_t items = rows * p->c.batch, each = p->bordered + (p->plain ? 0 : p->patch * p->strip);
     int threads = threads_for(dx->ctx, p, items, rows);
     MTL_TRY(scratch(dx, threads * each, &room, &own));
@@ -326,7 +355,7 @@ typedef struct {
 static const float *line_of(const summing *s, int64_t image, int64_t line)
 {
     int64_t out = s->p.c.out_channels;
-    return s->dy + ((line / out * s->p.c.batch + image) * out + line % out) * s->p.pixels;
+    return s->dy + (line / out * s->p.c.batch + image) * s->p.output + line % out * s->p.pixels;
 }
 
 static int64_t room_of(const summing *s)
@@ -406,12 +435,17 @@ static int64_t between(int64_t n, int64_t low, int64_t high)
     return n < low ? low : n < high ? n : high;
 }
 
-static mtl_status parameter_grad(const plan *p, int64_t rows, const mtl_tensor *x, const mtl_tensor *dy, mtl_tensor *dw,
-                                 mtl_tensor *db)
+/* dw and db of group g. x NULL: dw is not wanted. */
+static mtl_status parameter_grad(const plan *p, int64_t g, int64_t rows, const mtl_tensor *x, const mtl_tensor *dy,
+                                 mtl_tensor *dw, mtl_tensor *db)
 {
     mtl_tensor *room = NULL, *map = NULL;
     float *own;
-    summing s = {.p = *p, .lines = rows * p->c.out_channels, .x = x ? mtl_f32(x) : NULL, .dy = mtl_f32(dy)};
+    int64_t groups = p->c.groups, out = p->c.out_channels;
+    summing s = {.p = *p,
+                 .lines = rows * out,
+                 .x = x ? mtl_f32(x) + start_of(p, g, p->image) : NULL,
+                 .dy = mtl_f32(dy) + start_of(p, g, p->output)};
     s.weights = dw ? s.lines * p->patch : 0;
     s.part = s.weights + (db ? s.lines : 0);
     int64_t batch = between(p->c.batch, 1, INT64_MAX);
@@ -436,10 +470,14 @@ static mtl_status parameter_grad(const plan *p, int64_t rows, const mtl_tensor *
             sum_images(&s, image, end, work + t * each, own + chunk * s.part);
         }
     }
-    if (dw)
-        add_parts(dy->ctx, chunks, s.part, own, s.weights, mtl_f32(dw));
-    if (db)
-        add_parts(dy->ctx, chunks, s.part, own + s.weights, s.lines, mtl_f32(db));
+    int64_t pieces = groups > 1 ? rows : 1; /* a cotangent's lines of one group are neighbours */
+    for (int64_t r = 0; r < pieces; r++) {
+        int64_t from = r * out, to = r * groups * out + g * out;
+        if (dw)
+            add_parts(dy->ctx, chunks, s.part, own + from * p->patch, s.weights / pieces, mtl_f32(dw) + to * p->patch);
+        if (db)
+            add_parts(dy->ctx, chunks, s.part, own + s.weights + from, s.lines / pieces, mtl_f32(db) + to);
+    }
 done:
     mtl_tensor_release(room);
     mtl_tensor_release(map);
@@ -450,9 +488,18 @@ static mtl_status conv2d_grad(const mtl_conv *c, int64_t rows, const mtl_tensor 
                               const mtl_tensor *dy, mtl_tensor *dx, mtl_tensor *dw, mtl_tensor *db)
 {
     plan p = plan_of(c, LEAST), sum = plan_of(c, LEAST_SUM), turned;
-    if (dx)
-        MTL_TRY(turns(c, rows, &turned) ? turned_grad(&turned, w, dy, dx) : input_grad(&p, rows, w, dy, dx));
-    return dw || db ? parameter_grad(&sum, rows, x, dy, dw, db) : MTL_OK;
+    bool back = dx && turns(c, rows, &turned);
+    if (mtl_is_depthwise(c))
+        return mtl_depthwise_grad(c, rows, x, w, dy, dx, dw, db);
+    if (back)
+        MTL_TRY(turned_grad(&turned, w, dy, dx));
+    for (int64_t g = 0; g < c->groups; g++) {
+        if (dx && !back)
+            MTL_TRY(input_grad(&p, g, rows, w, dy, dx));
+        if (dw || db)
+            MTL_TRY(parameter_grad(&sum, g, rows, x, dy, dw, db));
+    }
+    return MTL_OK;
 }
 
 void MTL_CPU(conv)(mtl_backend *table)

@@ -1,5 +1,6 @@
 /* What the ways to convolve share. An image has its border of zeros around it; a weight's patch is channels kh kw; the
-   corner of an element of the patch is where the first output pixel meets it in the image. */
+   corner of an element of the patch is where the first output pixel meets it in the image. With groups, a plan is that
+   of one of them. */
 #ifndef MTL_CPU_CONV_H
 #define MTL_CPU_CONV_H
 
@@ -10,12 +11,12 @@
 enum { PIECE = LANES < 8 ? LANES : 8, PIECES = LANES / PIECE };
 
 typedef struct {
-    mtl_conv c;
+    mtl_conv c;                   /* its channels are those of one group */
     int64_t patch, pixels;        /* channels kh kw; oh ow */
-    int64_t image, output;        /* elements of one image of x, and of y */
+    int64_t image, output;        /* elements of one image of x, and of y, with all groups */
     int64_t high, wide, bordered; /* of an image with its border; its elements, and slack for a vector */
     bool border;
-    bool plain;            /* 1 x 1, stride 1: the image is its own columns */
+    bool plain;            /* 1 x 1, each pixel once: the image is its own columns */
     bool slides;           /* no columns are needed: see slide.c */
     int64_t strip, strips; /* else: pixels that are worked on at once, of each image */
 } plan;
@@ -38,4 +39,15 @@ void mtl_slide_forward(const plan *p, const int32_t *places, const float *packed
 #define mtl_slide_sums MTL_CPU(slide_sums)
 void mtl_slide_sums(const plan *p, const int32_t *places, int64_t lines, int64_t images, const float *image,
                     int64_t step, const float *dy, float *part);
+
+/* Groups of one input channel each: depthwise.c, and the two kernels for them. */
+static inline bool mtl_is_depthwise(const mtl_conv *c)
+{
+    return c->groups > 1 && c->groups == c->in_channels;
+}
+#define mtl_depthwise      MTL_CPU(depthwise)
+#define mtl_depthwise_grad MTL_CPU(depthwise_grad)
+mtl_status mtl_depthwise(const mtl_conv *c, const mtl_tensor *x, const float *weight, const float *bias, mtl_tensor *y);
+mtl_status mtl_depthwise_grad(const mtl_conv *c, int64_t rows, const mtl_tensor *x, const mtl_tensor *w,
+                              const mtl_tensor *dy, mtl_tensor *dx, mtl_tensor *dw, mtl_tensor *db);
 #endif

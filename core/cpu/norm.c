@@ -1,5 +1,6 @@
-/* Batch norm over [B, C, inner], and dropout's mask. Channels are split over threads: a channel's sums are one
-   thread's, in double. With inner = 1 a tile of neighbouring channels goes through the batch together. */
+/* Batch norm over [B, C, inner], layer and group norm, and dropout's mask. Channels, or lines, are split over threads:
+   their sums are one thread's, in double. With inner = 1 a tile of neighbouring channels goes through the batch
+   together. */
 #include <math.h>
 
 #include "cpu/cpu.h"
@@ -209,6 +210,156 @@ static mtl_status norm_grad(bool training, int64_t rows, int64_t batch, int64_t 
     return MTL_OK;
 }
 
+/* ---- layer and group norm: lines [each, inner] with statistics of their own ---- */
+
+typedef struct {
+    int64_t lines, groups, each, inner, n; /* n: elements of a line */
+} fabric;
+
+static fabric fabric_of(const int64_t *extent)
+{
+    return (fabric){extent[0] * extent[1], extent[1], extent[2], extent[3], extent[2] * extent[3]};
+}
+
+static double line_moment(const float *x, int64_t n, int power, double centre)
+{
+    double sum = 0;
+    if (power == 1) {
+#pragma omp simd reduction(+ : sum)
+        for (int64_t i = 0; i < n; i++)
+            sum += x[i];
+    } else {
+#pragma omp simd reduction(+ : sum)
+        for (int64_t i = 0; i < n; i++)
+            sum += (x[i] - centre) * (x[i] - centre);
+    }
+    return n ? sum / (double)n : 0;
+}
+
+/* y = (x - mean) inv w + b; w and b, of one line, may be NULL */
+static void line_apply(const fabric *f, const float *restrict x, float mean, float inv, const float *w, const float *b,
+                       float *restrict y)
+{
+    if (f->inner == 1) {
+#pragma omp simd
+        for (int64_t i = 0; i < f->n; i++)
+            y[i] = (x[i] - mean) * inv * (w ? w[i] : 1.0f) + (b ? b[i] : 0.0f);
+        return;
+    }
+    for (int64_t c = 0; c < f->each; c++) {
+        float scale = inv * (w ? w[c] : 1.0f), shift = b ? b[c] : 0.0f;
+#pragma omp simd
+        for (int64_t i = c * f->inner; i < (c + 1) * f->inner; i++)
+            y[i] = (x[i] - mean) * scale + shift;
+    }
+}
+
+static mtl_status line_norm(const int64_t *extent, double eps, const mtl_tensor *x, const mtl_tensor *w,
+                            const mtl_tensor *b, mtl_tensor *mean, mtl_tensor *inv, mtl_tensor *y)
+{
+    fabric f = fabric_of(extent);
+    const float *from = mtl_f32(x), *weight = w ? mtl_f32(w) : NULL, *bias = b ? mtl_f32(b) : NULL;
+    float *to_mean = mtl_f32(mean), *to_inv = mtl_f32(inv), *to = mtl_f32(y);
+#pragma omp parallel for schedule(static) num_threads(MTL_CPU_THREADS(x->ctx, f.lines *f.n / MTL_CPU_GRAIN))
+    for (int64_t line = 0; line < f.lines; line++) {
+        const float *own = from + line * f.n;
+        int64_t first = line % f.groups * f.each;
+        double centre = line_moment(own, f.n, 1, 0);
+        to_mean[line] = (float)centre;
+        to_inv[line] = (float)(1.0 / sqrt(line_moment(own, f.n, 2, centre) + eps));
+        line_apply(&f, own, to_mean[line], to_inv[line], weight ? weight + first : NULL, bias ? bias + first : NULL,
+                   to + line * f.n);
+    }
+    return MTL_OK;
+}
+
+/* dx = inv (g - mean of g - xhat mean of (g xhat)), g = dy w */
+static void line_grad_x(const fabric *f, const float *restrict x, float mean, float inv, const float *w,
+                        const float *restrict dy, float *restrict dx)
+{
+    double sum = 0, along = 0;
+    for (int64_t c = 0; c < f->n; c += f->inner) { /* a stretch of one weight, or the whole line */
+        int64_t width = f->inner == 1 ? f->n : f->inner;
+        const float *weight = w ? w + (f->inner == 1 ? 0 : c / f->inner) : NULL;
+        int64_t step = f->inner == 1;
+        double s = 0, a = 0;
+#pragma omp simd reduction(+ : s, a)
+        for (int64_t i = 0; i < width; i++) {
+            float g = dy[c + i] * (weight ? weight[i * step] : 1.0f);
+            s += g;
+            a += g * ((x[c + i] - mean) * inv);
+            dx[c + i] = g;
+        }
+        sum += s;
+        along += a;
+        if (f->inner == 1)
+            break;
+    }
+    float level = (float)(sum / (double)f->n), slope = (float)(along / (double)f->n);
+#pragma omp simd
+    for (int64_t i = 0; i < f->n; i++)
+        dx[i] = inv * (dx[i] - level - slope * ((x[i] - mean) * inv));
+}
+
+/* Of channels first .. first + width - 1 (one, unless inner is 1) of all lines: sums of dy, and of dy xhat. */
+static void line_grad_sums(const fabric *f, int64_t first, int64_t width, const float *x, const float *mean,
+                           const float *inv, const float *dy, double *sum, double *along)
+{
+    for (int64_t line = first / f->each; line < f->lines; line += f->groups) {
+        int64_t at = line * f->n + first % f->each * f->inner;
+        float m = mean[line], scale = inv[line];
+        if (f->inner == 1) {
+#pragma omp simd
+            for (int64_t c = 0; c < width; c++) {
+                sum[c] += dy[at + c];
+                along[c] += dy[at + c] * ((x[at + c] - m) * scale);
+            }
+            continue;
+        }
+        double s = 0, a = 0;
+#pragma omp simd reduction(+ : s, a)
+        for (int64_t i = 0; i < f->inner; i++) {
+            s += dy[at + i];
+            a += dy[at + i] * ((x[at + i] - m) * scale);
+        }
+        *sum += s;
+        *along += a;
+    }
+}
+
+static mtl_status line_norm_grad(int64_t rows, const int64_t *extent, const mtl_tensor *x, const mtl_tensor *mean,
+                                 const mtl_tensor *inv, const mtl_tensor *w, const mtl_tensor *dy, mtl_tensor *dx,
+                                 mtl_tensor *dw, mtl_tensor *db)
+{
+    fabric f = fabric_of(extent);
+    const float *from = mtl_f32(x), *m = mtl_f32(mean), *s = mtl_f32(inv), *give = mtl_f32(dy);
+    const float *weight = w ? mtl_f32(w) : NULL;
+    float *to = dx ? mtl_f32(dx) : NULL, *to_w = dw ? mtl_f32(dw) : NULL, *to_b = db ? mtl_f32(db) : NULL;
+    /* a tile lies within one group, so that its channels are neighbours */
+    int64_t wide = f.inner == 1 ? TILE : 1, tiles = (f.each + wide - 1) / wide, channels = f.groups * f.each;
+    int64_t grains = rows * f.lines * f.n / MTL_CPU_GRAIN;
+#pragma omp parallel for schedule(static) num_threads(MTL_CPU_THREADS(x->ctx, grains))
+    for (int64_t job = 0; job < (to ? rows * f.lines : 0); job++) {
+        int64_t line = job % f.lines;
+        line_grad_x(&f, from + line * f.n, m[line], s[line], weight ? weight + line % f.groups * f.each : NULL,
+                    give + job * f.n, to + job * f.n);
+    }
+#pragma omp parallel for schedule(static) num_threads(MTL_CPU_THREADS(x->ctx, grains))
+    for (int64_t job = 0; job < (to_w || to_b ? rows * f.groups * tiles : 0); job++) {
+        double sum[TILE] = {0}, along[TILE] = {0};
+        int64_t row = job / (f.groups * tiles), place = job % tiles * wide, left = f.each - place;
+        int64_t first = job / tiles % f.groups * f.each + place, width = left < wide ? left : wide;
+        line_grad_sums(&f, first, width, from, m, s, give + row * f.lines * f.n, sum, along);
+        for (int64_t c = 0; c < width; c++) {
+            if (to_w)
+                to_w[row * channels + first + c] = (float)along[c];
+            if (to_b)
+                to_b[row * channels + first + c] = (float)sum[c];
+        }
+    }
+    return MTL_OK;
+}
+
 /* Philox4x32-10 as in base/random.c, for LANES counters side by side: word k of counter i in out[k][i]. */
 static void philox_lanes(uint64_t seed, uint64_t stream, uint64_t counter, uint32_t out[4][LANES])
 {
@@ -266,5 +417,7 @@ void MTL_CPU(norm)(mtl_backend *table)
     table->norm_stats = norm_stats;
     table->norm_apply = norm_apply;
     table->norm_grad = norm_grad;
+    table->line_norm = line_norm;
+    table->line_norm_grad = line_norm_grad;
     table->dropout_mask = dropout_mask;
 }

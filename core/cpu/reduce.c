@@ -248,6 +248,25 @@ static mtl_status sum_squares(const mtl_tensor *x, int64_t offset, int64_t n, do
     return MTL_OK;
 }
 
+static mtl_status cumsum(bool reverse, int64_t outer, int64_t n, int64_t inner, const mtl_tensor *x, mtl_tensor *y)
+{
+    int64_t tiles = (inner + TILE - 1) / TILE, step = reverse ? -inner : inner;
+    int64_t start = reverse && n > 0 ? (n - 1) * inner : 0;
+#pragma omp parallel for schedule(static) num_threads(MTL_CPU_THREADS(x->ctx, outer *n *inner / MTL_CPU_GRAIN))
+    for (int64_t item = 0; item < outer * tiles; item++) {
+        int64_t tile = item % tiles, width = inner - tile * TILE < TILE ? inner - tile * TILE : TILE;
+        int64_t at = item / tiles * n * inner + tile * TILE + start;
+        double sum[TILE] = {0};
+        for (int64_t j = 0; j < n; j++, at += step) {
+            for (int64_t i = 0; i < width; i++) {
+                sum[i] += mtl_f32(x)[at + i];
+                mtl_f32(y)[at + i] = (float)sum[i];
+            }
+        }
+    }
+    return MTL_OK;
+}
+
 /* ---- sorting ---- */
 
 /* Unsigned numbers in the order of the floats; -0 equals 0, NaN is last. Below it, the index: no two keys are equal,
@@ -333,6 +352,7 @@ static mtl_status sort(bool descending, int64_t outer, int64_t n, int64_t inner,
 void MTL_CPU(reduce)(mtl_backend *table)
 {
     table->reduce = reduce;
+    table->cumsum = cumsum;
     table->sort = sort;
     table->sum_squares = sum_squares;
 }

@@ -9,7 +9,8 @@ int64_t mtl_slide_places(const plan *p, int32_t *places)
     const mtl_conv *c = &p->c;
     for (int64_t k = 0; places && k < p->patch; k++) {
         int64_t kw = k % c->kernel_w, row = k / c->kernel_w;
-        *places++ = (int32_t)((row / c->kernel_h * p->high + row % c->kernel_h) * p->wide + kw);
+        int64_t y = row / c->kernel_h * p->high + row % c->kernel_h * c->dilation_h;
+        *places++ = (int32_t)(y * p->wide + kw * c->dilation_w);
     }
     for (int64_t at = 0; places && at < p->pixels; at += PIECE)
         *places++ = (int32_t)(at / c->out_w * c->stride_h * p->wide + at % c->out_w);

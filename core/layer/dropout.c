@@ -12,14 +12,19 @@ static mtl_status shape(mtl_layer *l, int n, const mtl_shape *in, mtl_shape *out
     return MTL_OK;
 }
 
+mtl_status mtl_layer_drop(mtl_layer *l, const mtl_pass *pass, int which, double p, mtl_tensor *x, mtl_tensor **out)
+{
+    if (!pass->training || p == 0) {
+        *out = mtl_tensor_retain(x);
+        return MTL_OK;
+    }
+    return mtl_dropout(x, p, pass->seed, l->stream + (uint64_t)which, pass->pass << 32, out);
+}
+
 static mtl_status forward(mtl_layer *l, const mtl_pass *pass, int n, mtl_tensor *const *in, mtl_tensor **out)
 {
     (void)n;
-    if (!pass->training || l->number[P] == 0) {
-        *out = mtl_tensor_retain(in[0]);
-        return MTL_OK;
-    }
-    return mtl_dropout(in[0], l->number[P], pass->seed, l->stream, pass->pass << 32, out);
+    return mtl_layer_drop(l, pass, 0, l->number[P], in[0], out);
 }
 
 const mtl_layer_type mtl_layer_dropout = {.name = "dropout", .options = options, .shape = shape, .forward = forward};

@@ -31,6 +31,11 @@ const char *mtl_layer_type_name(int i, const mtl_option **options)
     return types[i]->name;
 }
 
+const char *const *mtl_layer_type_choices(int i)
+{
+    return i < 0 || i >= (int)(sizeof types / sizeof *types) - 1 ? NULL : types[i]->choices;
+}
+
 static const mtl_layer_type *find(const char *name)
 {
     for (int i = 0; types[i]; i++) {
@@ -110,6 +115,22 @@ static mtl_status read_pair(mtl_layer *layer, int i, const cJSON *value)
     return whole(layer, option, cJSON_GetArrayItem(value, 1), &pair[1]);
 }
 
+static mtl_status read_choice(mtl_layer *layer, int i, const cJSON *value)
+{
+    const char *const *choices = layer->type->choices, *name = cJSON_GetStringValue(value);
+    char all[200] = "";
+    for (int c = 0; choices[c]; c++) {
+        if (name && strcmp(choices[c], name) == 0) {
+            layer->number[i] = c;
+            return MTL_OK;
+        }
+        size_t used = strlen(all);
+        snprintf(all + used, sizeof all - used, "%s'%s'", c ? ", " : "", choices[c]);
+    }
+    return mtl_layer_fail(layer, MTL_ERR_ARG, "%s is %s%.60s%s, which should be one of %s",
+                          layer->type->options[i].name, name ? "'" : "", name ? name : "no text", name ? "'" : "", all);
+}
+
 static mtl_status read_option(mtl_layer *layer, int i, const cJSON *value, int depth)
 {
     const mtl_option *option = &layer->type->options[i];
@@ -138,6 +159,8 @@ static mtl_status read_option(mtl_layer *layer, int i, const cJSON *value, int d
             return mtl_layer_fail(layer, MTL_ERR_ARG, "%s should be true or false", option->name);
         layer->number[i] = cJSON_IsTrue(value);
         return MTL_OK;
+    case MTL_OPTION_CHOICE:
+        return read_choice(layer, i, value);
     case MTL_OPTION_LAYERS:
         break;
     }
@@ -163,7 +186,7 @@ static mtl_status read_options(mtl_layer *layer, const cJSON *json, int depth)
     const mtl_option *options = layer->type->options;
     const cJSON *item;
     for (int i = 0; options && options[i].name; i++) {
-        layer->number[i] = options[i].value;
+        layer->number[i] = options[i].kind == MTL_OPTION_CHOICE ? 0 : options[i].value;
         layer->pair[i][0] = layer->pair[i][1] = isnan(options[i].value) ? -1 : (int64_t)options[i].value;
     }
     cJSON_ArrayForEach(item, json)
@@ -226,17 +249,33 @@ void mtl_layer_free(mtl_layer *layer)
     free(layer);
 }
 
+static mtl_status request(mtl_layer *layer, const char *name, int rank, const int64_t *shape, mtl_slot_request **out)
+{
+    char full[320];
+    snprintf(full, sizeof full, "%.240s%s%s", layer->path, layer->path[0] ? "." : "", name);
+    MTL_TRY(mtl_model_request(layer->model, full, layer->tasks, out, &layer->slot_request[layer->n_slots]));
+    layer->n_slots++;
+    (*out)->rank = rank;
+    memcpy((*out)->shape, shape, (size_t)rank * sizeof *shape);
+    return MTL_OK;
+}
+
 mtl_status mtl_layer_slot(mtl_layer *layer, const char *name, int rank, const int64_t *shape, double low, double high)
 {
     mtl_slot_request *r;
-    char full[320];
-    snprintf(full, sizeof full, "%.240s%s%s", layer->path, layer->path[0] ? "." : "", name);
-    MTL_TRY(mtl_model_request(layer->model, full, layer->tasks, &r, &layer->slot_request[layer->n_slots]));
-    layer->n_slots++;
-    r->rank = rank;
-    memcpy(r->shape, shape, (size_t)rank * sizeof *shape);
+    MTL_TRY(request(layer, name, rank, shape, &r));
     r->low = low;
     r->high = high;
+    return MTL_OK;
+}
+
+mtl_status mtl_layer_slot_normal(mtl_layer *layer, const char *name, int rank, const int64_t *shape, double deviation,
+                                 int64_t zero)
+{
+    mtl_slot_request *r;
+    MTL_TRY(request(layer, name, rank, shape, &r));
+    r->normal = deviation;
+    r->zero = zero;
     return MTL_OK;
 }
 

@@ -11,7 +11,7 @@
 #include "mtl/op.h"
 #include "mtl/random.h"
 
-enum { MTL_LAYER_OPTIONS = 12, MTL_LAYER_SLOTS = 8, MTL_LAYER_DEPTH = 64 };
+enum { MTL_LAYER_OPTIONS = 12, MTL_LAYER_SLOTS = 32, MTL_LAYER_DEPTH = 64 };
 
 typedef struct mtl_layer mtl_layer;
 
@@ -31,6 +31,7 @@ typedef struct {
     mtl_status (*shape)(mtl_layer *layer, int n, const mtl_shape *in, mtl_shape *out);
     mtl_status (*forward)(mtl_layer *layer, const mtl_pass *pass, int n, mtl_tensor *const *in, mtl_tensor **out);
     int min_inputs, max_inputs; /* 0: one */
+    const char *const *choices; /* the names of a CHOICE option; layer->number holds which. Ends with NULL */
 } mtl_layer_type;
 
 struct mtl_layer {
@@ -54,6 +55,9 @@ struct mtl_layer {
 
 /* Declares parameter number layer->n_slots++ with values uniform in [low, high) (equal: constant), named path.name. */
 mtl_status mtl_layer_slot(mtl_layer *layer, const char *name, int rank, const int64_t *shape, double low, double high);
+/* The same with normal values about 0 of this deviation; `zero`: 1 + the row that holds zeros, or 0. */
+mtl_status mtl_layer_slot_normal(mtl_layer *layer, const char *name, int rank, const int64_t *shape, double deviation,
+                                 int64_t zero);
 /* Declares state number layer->n_states++, filled with `value`. */
 mtl_status mtl_layer_state(mtl_layer *layer, const char *name, int64_t size, double value);
 
@@ -63,6 +67,9 @@ mtl_status mtl_layer_fail(mtl_layer *layer, mtl_status status, const char *forma
 /* Sizes of a sample: none negative, room for the batch, few enough elements that sums and doubles of them are exact. */
 mtl_status mtl_shape_check(mtl_context *ctx, const mtl_shape *s);
 const char *mtl_layer_shape_text(const mtl_shape *s, char *buf); /* buf: MTL_SHAPE_TEXT */
+
+/* Dropout number `which` of this layer, on its random stream; outside of training x itself. */
+mtl_status mtl_layer_drop(mtl_layer *layer, const mtl_pass *pass, int which, double p, mtl_tensor *x, mtl_tensor **out);
 
 /* Containers: shape and forward of one child. */
 mtl_status mtl_layer_shape(mtl_layer *layer, int n, const mtl_shape *in, mtl_shape *out);

@@ -17,20 +17,29 @@ mtl_window mtl_layer_window(const mtl_layer *l, int kernel, int stride, int padd
     return (mtl_window){k[0], k[1], s[0], s[1], p[0], p[1]};
 }
 
-mtl_status mtl_layer_window_shape(mtl_layer *l, const mtl_window *w, const mtl_shape *in, mtl_shape *out)
+mtl_status mtl_layer_image(mtl_layer *l, const mtl_shape *in)
 {
     char text[MTL_SHAPE_TEXT];
     if (in->rank != 3)
         return mtl_layer_fail(l, MTL_ERR_SHAPE, "a sample has shape %s, which should be [channels, height, width]",
                               mtl_layer_shape_text(in, text));
-    int64_t high = in->size[1] + 2 * w->pad_h, wide = in->size[2] + 2 * w->pad_w;
-    if (w->kernel_h > high || w->kernel_w > wide)
+    return MTL_OK;
+}
+
+mtl_status mtl_layer_window_shape(mtl_layer *l, const mtl_window *w, const int64_t *dilation, const mtl_shape *in,
+                                  mtl_shape *out)
+{
+    char text[MTL_SHAPE_TEXT];
+    MTL_TRY(mtl_layer_image(l, in));
+    int64_t high = in->size[1] + 2 * w->pad_h, wide = in->size[2] + 2 * w->pad_w, h = dilation[0], v = dilation[1];
+    if (w->kernel_h > high || w->kernel_w > wide || w->kernel_h - 1 > (high - 1) / h ||
+        w->kernel_w - 1 > (wide - 1) / v)
         return mtl_layer_fail(l, MTL_ERR_SHAPE,
-                              "a window of %" PRId64 " x %" PRId64 " does not fit a sample of shape %s", w->kernel_h,
-                              w->kernel_w, mtl_layer_shape_text(in, text));
+                              "a window of %" PRId64 " x %" PRId64 "%s does not fit a sample of shape %s", w->kernel_h,
+                              w->kernel_w, h > 1 || v > 1 ? " with its dilation" : "", mtl_layer_shape_text(in, text));
     *out = *in;
-    out->size[1] = (high - w->kernel_h) / w->stride_h + 1;
-    out->size[2] = (wide - w->kernel_w) / w->stride_w + 1;
+    out->size[1] = (high - (w->kernel_h - 1) * h - 1) / w->stride_h + 1;
+    out->size[2] = (wide - (w->kernel_w - 1) * v - 1) / w->stride_w + 1;
     return MTL_OK;
 }
 
@@ -40,7 +49,7 @@ static mtl_status shape(mtl_layer *l, int n, const mtl_shape *in, mtl_shape *out
     (void)n;
     if (2 * w.pad_h > w.kernel_h || 2 * w.pad_w > w.kernel_w)
         return mtl_layer_fail(l, MTL_ERR_ARG, "padding should be at most half of kernel_size");
-    return mtl_layer_window_shape(l, &w, in, out);
+    return mtl_layer_window_shape(l, &w, (int64_t[]){1, 1}, in, out);
 }
 
 static mtl_status max_forward(mtl_layer *l, const mtl_pass *pass, int n, mtl_tensor *const *in, mtl_tensor **out)

@@ -25,7 +25,7 @@ const mtl_op mtl_op_avg_pool2d = {"avg_pool2d", avg_backward};
 static mtl_status check(const mtl_op *op, mtl_tensor *x, const mtl_window *w, mtl_conv *c)
 {
     MTL_TRY(mtl_check_floats(op->name, 1, &x));
-    MTL_TRY(mtl_window_over(op->name, x, w, c));
+    MTL_TRY(mtl_window_over(op->name, x, w, &mtl_dense, c));
     if (2 * w->pad_h > w->kernel_h || 2 * w->pad_w > w->kernel_w)
         return mtl_fail(x->ctx, MTL_ERR_ARG,
                         "%s: padding %" PRId64 " x %" PRId64 " for a window of %" PRId64 " x %" PRId64

@@ -1,4 +1,6 @@
-/* sort: stable, with the order as indices. */
+/* sort: stable, with the order as indices; topk: the first of it. */
+#include <inttypes.h>
+
 #include "op/broadcast.h"
 
 enum { DIM };
@@ -44,5 +46,31 @@ mtl_status mtl_sort(mtl_tensor *x, int dim, bool descending, mtl_tensor **values
 done:
     mtl_tensor_release(y);
     mtl_tensor_release(order);
+    return status;
+}
+
+mtl_status mtl_topk(mtl_tensor *x, int dim, int64_t k, bool largest, mtl_tensor **values, mtl_tensor **indices)
+{
+    mtl_tensor *sorted = NULL, *order = NULL, *first = NULL;
+    mtl_status status;
+    char text[MTL_SHAPE_TEXT];
+    MTL_TRY(mtl_check_dim("topk", x, dim, &dim));
+    if (k < 0 || k > x->shape[dim])
+        return mtl_fail(x->ctx, MTL_ERR_ARG,
+                        "topk: k is %" PRId64 ", which should be 0 to %" PRId64 ", the size of dimension %d of %s", k,
+                        x->shape[dim], dim + 1, mtl_shape_text(x->rank, x->shape, text, sizeof text));
+    MTL_TRY_GOTO(mtl_sort(x, dim, largest, values ? &sorted : NULL, indices ? &order : NULL));
+    if (values)
+        MTL_TRY_GOTO(mtl_slice(sorted, dim, 0, k, &first));
+    if (indices)
+        MTL_TRY_GOTO(mtl_slice(order, dim, 0, k, indices));
+    if (values) {
+        *values = first;
+        first = NULL;
+    }
+done:
+    mtl_tensor_release(sorted);
+    mtl_tensor_release(order);
+    mtl_tensor_release(first);
     return status;
 }

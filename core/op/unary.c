@@ -1,4 +1,6 @@
 /* Element-wise operators of one input. unary.def holds the formulas; here stands what each gradient needs. */
+#include <math.h>
+
 #include "op/broadcast.h"
 
 /* What the gradient reads, the less the better: whatever is saved cannot be written in place. */
@@ -62,10 +64,13 @@ UNARY(sign, NOTHING)
 UNARY(relu, Y)
 UNARY(gelu, X)
 UNARY(gelu_tanh, X)
+UNARY(silu, X)
 UNARY(sigmoid, Y)
 UNARY(tanh, Y)
 
 const mtl_op mtl_op_leaky_relu = {"leaky_relu", backward};
+const mtl_op mtl_op_elu = {"elu", backward};
+const mtl_op mtl_op_softplus = {"softplus", backward};
 const mtl_op mtl_op_clamp = {"clamp", backward};
 const mtl_op mtl_op_scale = {"scale", backward};
 const mtl_op mtl_op_isnan = {"isnan", NULL};
@@ -73,6 +78,18 @@ const mtl_op mtl_op_isnan = {"isnan", NULL};
 mtl_status mtl_leaky_relu(mtl_tensor *x, double slope, mtl_tensor **out)
 {
     return apply(&mtl_op_leaky_relu, MTL_UNARY_leaky_relu, X, slope, 0, x, out);
+}
+
+mtl_status mtl_elu(mtl_tensor *x, double alpha, mtl_tensor **out)
+{
+    return apply(&mtl_op_elu, MTL_UNARY_elu, X, alpha, 0, x, out);
+}
+
+mtl_status mtl_softplus(mtl_tensor *x, double beta, mtl_tensor **out)
+{
+    if (!(beta > 0) || isinf(beta))
+        return mtl_fail(x->ctx, MTL_ERR_ARG, "softplus: beta is %g, which should be positive", beta);
+    return apply(&mtl_op_softplus, MTL_UNARY_softplus, X, beta, 0, x, out);
 }
 
 mtl_status mtl_clamp(mtl_tensor *x, double low, double high, mtl_tensor **out)

@@ -174,9 +174,30 @@ typedef struct {
 typedef struct {
     int64_t batch, in_channels, height, width, out_channels, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w;
     int64_t out_h, out_w;
+    int64_t dilation_h, dilation_w, groups; /* all at least 1, and 1 for pooling */
 } mtl_conv;
 
 /* Pooling and convolution share the geometry; out_channels equals in_channels for pooling. */
+
+typedef enum {
+    MTL_RESIZE_NEAREST,
+    MTL_RESIZE_BILINEAR, /* between the centres of pixels: PyTorch's align_corners = false */
+    MTL_RESIZE_MEAN,     /* of pixels floor(i in / out) to ceil((i + 1) in / out) */
+    MTL_RESIZE_CONSTANT, /* paddings: `value`, the image mirrored at its outer pixels, the outer pixels themselves */
+    MTL_RESIZE_REFLECT,
+    MTL_RESIZE_REPLICATE
+} mtl_resize_kind;
+
+typedef struct {
+    int64_t kind, planes, height, width, out_h, out_w, top, left; /* top, left: of paddings */
+    double value;
+} mtl_resize;
+
+/* Steps over [batch, length, ...] from zeros: LSTM, or GRU; reverse: from the last to the first. */
+typedef struct {
+    bool gru, reverse;
+    int64_t batch, length, hidden;
+} mtl_recurrent;
 
 typedef struct {
     int kind; /* MTL_OPTIM_SGD, _ADAM, _ADAMW */
@@ -214,6 +235,8 @@ typedef struct mtl_backend {
 
     /* x seen as [outer, n, inner]; y [outer, inner]. ARGMAX and ARGMIN write int32 (the first of equals). */
     mtl_status (*reduce)(int kind, int64_t outer, int64_t n, int64_t inner, const mtl_tensor *x, mtl_tensor *y);
+    /* x seen as [outer, n, inner]: y[j] = the sum of x[0 .. j], or of x[j .. n - 1] */
+    mtl_status (*cumsum)(bool reverse, int64_t outer, int64_t n, int64_t inner, const mtl_tensor *x, mtl_tensor *y);
     /* x seen as [outer, n, inner], sorted along n, stable; values and int32 indices */
     mtl_status (*sort)(bool descending, int64_t outer, int64_t n, int64_t inner, const mtl_tensor *x,
                        mtl_tensor *values, mtl_tensor *indices);
@@ -236,7 +259,8 @@ typedef struct mtl_backend {
     mtl_status (*gemm)(const mtl_gemm *g, const mtl_tensor *a, const mtl_tensor *b, const mtl_tensor *bias,
                        mtl_tensor *c);
 
-    /* convolution: x [B,C,H,W], w [O,C,kh,kw], bias [O] or NULL; dy [rows,B,O,oh,ow]; any of dx, dw, db may be NULL */
+    /* convolution: x [B,C,H,W], w [O,C/groups,kh,kw], bias [O] or NULL; dy [rows,B,O,oh,ow]; any of dx, dw, db may be
+       NULL. A transposed convolution is made of these too: then out_h and out_w may be less than would fit. */
     mtl_status (*conv2d)(const mtl_conv *c, const mtl_tensor *x, const mtl_tensor *w, const mtl_tensor *bias,
                          mtl_tensor *y);
     mtl_status (*conv2d_grad)(const mtl_conv *c, int64_t rows, const mtl_tensor *x, const mtl_tensor *w,
@@ -247,6 +271,9 @@ typedef struct mtl_backend {
                                   mtl_tensor *dx);
     mtl_status (*avg_pool2d)(const mtl_conv *c, const mtl_tensor *x, mtl_tensor *y); /* padding counts, as in PyTorch */
     mtl_status (*avg_pool2d_grad)(const mtl_conv *c, int64_t rows, const mtl_tensor *dy, mtl_tensor *dx);
+    /* planes of another size; dy and dx have `rows` times the elements of y and x */
+    mtl_status (*resize)(const mtl_resize *r, const mtl_tensor *x, mtl_tensor *y);
+    mtl_status (*resize_grad)(const mtl_resize *r, int64_t rows, const mtl_tensor *dy, mtl_tensor *dx);
 
     /* softmax over n of [outer, n, inner]; log: log-softmax. The gradient needs only y. */
     mtl_status (*softmax)(bool log, int64_t outer, int64_t n, int64_t inner, const mtl_tensor *x, mtl_tensor *y);
@@ -283,6 +310,23 @@ typedef struct mtl_backend {
     mtl_status (*norm_grad)(bool training, int64_t rows, int64_t batch, int64_t channels, int64_t inner,
                             const mtl_tensor *x, const mtl_tensor *mean, const mtl_tensor *inv, const mtl_tensor *w,
                             const mtl_tensor *dy, mtl_tensor *dx, mtl_tensor *dw, mtl_tensor *db);
+
+    /* Layer and group norm. extent: x as [batch, groups, each, inner]; a line [each, inner] has its own mean and inv
+       (1/std), which are [batch, groups]; w and b [groups, each], NULL: 1 and 0. Any of dx, dw, db may be NULL. */
+    mtl_status (*line_norm)(const int64_t *extent, double eps, const mtl_tensor *x, const mtl_tensor *w,
+                            const mtl_tensor *b, mtl_tensor *mean, mtl_tensor *inv, mtl_tensor *y);
+    mtl_status (*line_norm_grad)(int64_t rows, const int64_t *extent, const mtl_tensor *x, const mtl_tensor *mean,
+                                 const mtl_tensor *inv, const mtl_tensor *w, const mtl_tensor *dy, mtl_tensor *dx,
+                                 mtl_tensor *dw, mtl_tensor *db);
+
+    /* y [B, L, H] of x [B, L, sums], weight [sums, H], bias [sums] or NULL; sums 4 H, or 3 H for GRU. Keeps gates
+       [B, L, 4 H] (LSTM: i, f, g, o; GRU: r, z, the hidden part of n, n) and cell [B, L, H] (LSTM; NULL for GRU). */
+    mtl_status (*recurrent)(const mtl_recurrent *r, const mtl_tensor *x, const mtl_tensor *weight,
+                            const mtl_tensor *bias, mtl_tensor *gates, mtl_tensor *cell, mtl_tensor *y);
+    /* dx, and dsum, that of the hidden states' products; [rows, B, L, sums]; for LSTM they are one tensor */
+    mtl_status (*recurrent_grad)(const mtl_recurrent *r, int64_t rows, const mtl_tensor *weight,
+                                 const mtl_tensor *gates, const mtl_tensor *cell, const mtl_tensor *y,
+                                 const mtl_tensor *dy, mtl_tensor *dx, mtl_tensor *dsum);
 
     /* dropout mask: 0 or 1/(1-p), element i from word i%4 of Philox (seed, stream, first + i/4) */
     mtl_status (*dropout_mask)(double p, uint64_t seed, uint64_t stream, uint64_t first, mtl_tensor *mask);

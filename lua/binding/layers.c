@@ -1,4 +1,6 @@
 /* Products, convolution, pooling, normalisation, noise and losses. */
+#include <string.h>
+
 #include "lmtl.h"
 
 /* A tensor argument or nil. */
@@ -45,26 +47,121 @@ static void pair(lua_State *L, const char *who, int index, const char *key, int6
     lua_pop(L, 1);
 }
 
-/* x:conv2d(weight [, bias [, { stride =, padding = }]]) */
-static int l_conv2d(lua_State *L)
+typedef mtl_status convolution(mtl_tensor *x, mtl_tensor *weight, mtl_tensor *bias, const mtl_window *w,
+                               const mtl_spread *s, mtl_tensor **out);
+
+static int convolve(lua_State *L, const char *who, const char *want, const char *const *keys, convolution *f)
 {
-    static const char *const keys[] = {"stride", "padding", NULL};
     mtl_window window = {.stride_h = 1, .stride_w = 1};
+    mtl_spread spread = {.dilation_h = 1, .dilation_w = 1, .groups = 1};
     char text[MTL_SHAPE_TEXT];
     lua_settop(L, 4);
     if (!lua_isnil(L, 4)) {
-        lmtl_check_keys(L, "conv2d", 4, keys);
-        pair(L, "conv2d", 4, "stride", &window.stride_h, &window.stride_w);
-        pair(L, "conv2d", 4, "padding", &window.pad_h, &window.pad_w);
+        lmtl_check_keys(L, who, 4, keys);
+        pair(L, who, 4, "stride", &window.stride_h, &window.stride_w);
+        pair(L, who, 4, "padding", &window.pad_h, &window.pad_w);
+        pair(L, who, 4, "dilation", &spread.dilation_h, &spread.dilation_w);
+        spread.groups = lmtl_integer_field(L, who, 4, "groups", 1);
+        pair(L, who, 4, "output_padding", &spread.extra_h, &spread.extra_w);
     }
     mtl_tensor **out = lmtl_new_tensor(L);
     mtl_tensor *x = lmtl_tensor(L, 1), *weight = lmtl_tensor(L, 2), *bias = optional(L, 3);
     if (mtl_tensor_rank(weight) != 4)
-        return luaL_error(L, "conv2d: weight of shape %s, which should be [out, in, height, width]",
-                          mtl_shape_text(mtl_tensor_rank(weight), mtl_tensor_shape(weight), text, sizeof text));
+        return luaL_error(L, "%s: weight of shape %s, which should be [%s, height, width]", who,
+                          mtl_shape_text(mtl_tensor_rank(weight), mtl_tensor_shape(weight), text, sizeof text), want);
     window.kernel_h = mtl_tensor_shape(weight)[2];
     window.kernel_w = mtl_tensor_shape(weight)[3];
-    return lmtl_result(L, mtl_conv2d(x, weight, bias, &window, out));
+    return lmtl_result(L, f(x, weight, bias, &window, &spread, out));
+}
+
+/* x:conv2d(weight [, bias [, { stride =, padding =, dilation =, groups = }]]) */
+static int l_conv2d(lua_State *L)
+{
+    static const char *const keys[] = {"stride", "padding", "dilation", "groups", NULL};
+    return convolve(L, "conv2d", "out, in / groups", keys, mtl_conv2d_spread);
+}
+
+/* x:conv_transpose2d(weight [, bias [, { stride =, padding =, output_padding =, dilation =, groups = }]]) */
+static int l_conv_transpose2d(lua_State *L)
+{
+    static const char *const keys[] = {"stride", "padding", "output_padding", "dilation", "groups", NULL};
+    return convolve(L, "conv_transpose2d", "in, out / groups", keys, mtl_conv_transpose2d);
+}
+
+/* Field `key` of the options at `index`: one of the names (ended by NULL), of which the first is the default. */
+static int choice(lua_State *L, const char *who, int index, const char *key, const char *const *names)
+{
+    int which = 0;
+    lua_pushstring(L, key);
+    if (lua_rawget(L, index) != LUA_TNIL) {
+        const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+        while (names[which] && strcmp(names[which], name) != 0)
+            which++;
+        if (!names[which]) {
+            lua_pushfstring(L, "%s: %s is %s, which should be one of", who, key, luaL_tolstring(L, -1, NULL));
+            for (int i = 0; names[i]; i++)
+                lua_pushfstring(L, "%s%s '%s'", lua_tostring(L, -1), i ? "," : "", names[i]);
+            luaL_error(L, "%s", lua_tostring(L, -1));
+        }
+    }
+    lua_pop(L, 1);
+    return which;
+}
+
+/* x:upsample { scale_factor = n | { height, width } or size = n | { height, width }, mode = "nearest" } */
+static int l_upsample(lua_State *L)
+{
+    static const char *const keys[] = {"scale_factor", "size", "mode", NULL};
+    static const char *const modes[] = {"nearest", "bilinear", NULL}; /* as mtl_upsample_mode counts */
+    int64_t factor[2] = {0, 0}, size[2] = {0, 0};
+    lua_settop(L, 2);
+    lmtl_check_keys(L, "upsample", 2, keys);
+    pair(L, "upsample", 2, "scale_factor", &factor[0], &factor[1]);
+    pair(L, "upsample", 2, "size", &size[0], &size[1]);
+    int mode = choice(L, "upsample", 2, "mode", modes);
+    mtl_tensor **out = lmtl_new_tensor(L);
+    mtl_tensor *x = lmtl_tensor(L, 1);
+    if ((factor[0] == 0) == (size[0] == 0))
+        return luaL_error(L, "upsample: either scale_factor or size should be given, above 0");
+    for (int d = 0; factor[0] != 0 && mtl_tensor_rank(x) == 4 && d < 2; d++) {
+        if (factor[d] < 1 || factor[d] > INT32_MAX)
+            return luaL_error(L, "upsample: scale_factor is %I, which should be 1 to %d", (lua_Integer)factor[d],
+                              INT32_MAX);
+        size[d] = mtl_tensor_shape(x)[2 + d] > INT32_MAX ? -1 : factor[d] * mtl_tensor_shape(x)[2 + d];
+    }
+    return lmtl_result(L, mtl_upsample(x, size[0], size[1], (mtl_upsample_mode)mode, out));
+}
+
+/* x:adaptive_avg_pool2d(size): one number, or { height, width } */
+static int l_adaptive_avg_pool2d(lua_State *L)
+{
+    int64_t size[MTL_MAX_RANK];
+    lua_settop(L, 2);
+    int n = lmtl_sizes(L, "adaptive_avg_pool2d", 2, 2, size);
+    if (n != 1 + lua_istable(L, 2))
+        return luaL_error(L, "adaptive_avg_pool2d: the size should be one number or { height, width }");
+    mtl_tensor **out = lmtl_new_tensor(L);
+    return lmtl_result(L, mtl_adaptive_avg_pool2d(lmtl_tensor(L, 1), size[0], size[n - 1], out));
+}
+
+/* x:pad({ left, right, top, bottom } [, { mode = "constant", value = 0 }]) */
+static int l_pad(lua_State *L)
+{
+    static const char *const keys[] = {"mode", "value", NULL};
+    static const char *const modes[] = {"constant", "reflect", "replicate", NULL}; /* as mtl_pad_mode counts */
+    int64_t padding[MTL_MAX_RANK];
+    int mode = 0;
+    double value = 0.0;
+    lua_settop(L, 3);
+    if (!lua_istable(L, 2) || lmtl_sizes_table(L, "pad", 2, padding) != 4)
+        return luaL_error(L, "pad: the padding should be { left, right, top, bottom }");
+    if (!lua_isnil(L, 3)) {
+        lmtl_check_keys(L, "pad", 3, keys);
+        mode = choice(L, "pad", 3, "mode", modes);
+        value = lmtl_number_field(L, "pad", 3, "value", 0.0);
+    }
+    mtl_tensor **out = lmtl_new_tensor(L);
+    return lmtl_result(L, mtl_pad(lmtl_tensor(L, 1), padding, (mtl_pad_mode)mode, value, out));
 }
 
 /* x:max_pool2d(kernel | { kernel =, stride = (kernel), padding = 0 }) */
@@ -160,5 +257,6 @@ static int l_bce_logits(lua_State *L)
 #name, l_##name                                                                                                \
     }
 
-const luaL_Reg lmtl_layer_functions[] = {F(matmul),     F(linear),        F(conv2d),     F(max_pool2d), F(avg_pool2d),
-                                         F(batch_norm), F(cross_entropy), F(bce_logits), F(dropout),    {NULL, NULL}};
+const luaL_Reg lmtl_layer_functions[] = {
+    F(matmul),   F(linear), F(conv2d),     F(conv_transpose2d), F(max_pool2d), F(avg_pool2d), F(adaptive_avg_pool2d),
+    F(upsample), F(pad),    F(batch_norm), F(cross_entropy),    F(bce_logits), F(dropout),    {NULL, NULL}};

@@ -155,22 +155,47 @@ static int l_sort(lua_State *L)
     return 2;
 }
 
-/* x:topk(k [, dim [, smallest]]) -> values, indices (from 0), the greatest first */
+/* x:topk(k [, dim [, largest = true]]) -> values, indices (from 0), the greatest, or least, first */
 static int l_topk(lua_State *L)
 {
     lua_settop(L, 4);
     lua_Integer k = luaL_checkinteger(L, 2), dim = luaL_optinteger(L, 3, -1);
-    bool smallest = lua_toboolean(L, 4);
-    mtl_tensor **sorted = lmtl_new_tensor(L), **order = lmtl_new_tensor(L);
+    bool largest = lua_isnil(L, 4) || lua_toboolean(L, 4);
     mtl_tensor **values = lmtl_new_tensor(L), **indices = lmtl_new_tensor(L);
     mtl_tensor *x = lmtl_tensor(L, 1);
     int d = lmtl_dim_of(L, "topk", dim, mtl_tensor_rank(x), x);
-    if (k < 0 || k > mtl_tensor_shape(x)[d])
-        return luaL_error(L, "topk: %I of a dimension of size %I", k, (lua_Integer)mtl_tensor_shape(x)[d]);
-    lmtl_check(L, mtl_sort(x, d, !smallest, sorted, order));
-    lmtl_check(L, mtl_slice(*sorted, d, 0, k, values));
-    lmtl_result(L, mtl_slice(*order, d, 0, k, indices));
+    lmtl_result(L, mtl_topk(x, d, k, largest, values, indices));
     return 2;
+}
+
+/* index:embedding(weight [, padding]): rows of the weight at int32 positions from 0, as in PyTorch */
+static int l_embedding(lua_State *L)
+{
+    lua_settop(L, 3);
+    lua_Integer padding = luaL_optinteger(L, 3, -1);
+    mtl_tensor **out = lmtl_new_tensor(L);
+    mtl_tensor *index = lmtl_tensor(L, 1), *weight = lmtl_tensor(L, 2);
+    return lmtl_result(L, mtl_embedding(weight, index, padding, out));
+}
+
+/* x:scatter_add(dim, index, src) */
+static int l_scatter_add(lua_State *L)
+{
+    lua_settop(L, 4);
+    lua_Integer dim = luaL_checkinteger(L, 2);
+    mtl_tensor **out = lmtl_new_tensor(L);
+    mtl_tensor *x = lmtl_tensor(L, 1), *index = lmtl_tensor(L, 3), *src = lmtl_tensor(L, 4);
+    int d = lmtl_dim_of(L, "scatter_add", dim, mtl_tensor_rank(x), x);
+    return lmtl_result(L, mtl_scatter_add(x, d, index, src, out));
+}
+
+/* x:bincount([least]): how often 0, 1, ... occur; at least so many counts */
+static int l_bincount(lua_State *L)
+{
+    lua_settop(L, 2);
+    lua_Integer least = luaL_optinteger(L, 2, 0);
+    mtl_tensor **out = lmtl_new_tensor(L);
+    return lmtl_result(L, mtl_bincount(lmtl_tensor(L, 1), least, out));
 }
 
 #define F(name)                                                                                                        \
@@ -178,6 +203,6 @@ static int l_topk(lua_State *L)
 #name, l_##name                                                                                                \
     }
 
-const luaL_Reg lmtl_shape_functions[] = {F(reshape), F(expand), F(slice), F(select),   F(transpose),
-                                         F(permute), F(cat),    F(stack), F(take),     F(gather),
-                                         F(one_hot), F(sort),   F(topk),  {NULL, NULL}};
+const luaL_Reg lmtl_shape_functions[] = {
+    F(reshape), F(expand),  F(slice), F(select), F(transpose), F(permute),     F(cat),      F(stack),    F(take),
+    F(gather),  F(one_hot), F(sort),  F(topk),   F(embedding), F(scatter_add), F(bincount), {NULL, NULL}};

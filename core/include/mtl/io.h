@@ -10,12 +10,38 @@
 extern "C" {
 #endif
 
-/* PNG of any colour type and depth, interlaced or not, read as [channels, height, width] uint8 (16 bits are rounded to
-   8; palettes are expanded; a transparent colour becomes an alpha channel). channels: 1 gray, 2 gray+alpha, 3 RGB, 4
-   RGBA. */
-mtl_status mtl_png_read(mtl_context *ctx, const char *path, mtl_tensor **out);
-/* Writes [channels, height, width] uint8, channels 1 to 4. Written to a temporary name and renamed. */
+/* PNG of any colour type and depth, interlaced or not. A mode says what it becomes; background, gamma and profiles
+   change no pixel. 16 bits are rounded to 8 and a transparent colour is alpha, but in the last two modes, which give
+   what the file holds: they refuse colours without a palette (gray16: with one, too) and leave alpha out. */
+typedef enum {
+    MTL_PNG_ANY,   /* uint8 [channels, height, width]: 1 gray, 2 gray and alpha, 3 RGB, 4 RGBA, as in the file */
+    MTL_PNG_GRAY,  /* uint8 [1, height, width]; of colours 0.299 R + 0.587 G + 0.114 B; alpha is left out */
+    MTL_PNG_RGB,   /* uint8 [3, height, width]; alpha is left out */
+    MTL_PNG_RGBA,  /* uint8 [4, height, width]; 255 where there is no alpha */
+    MTL_PNG_INDEX, /* int32 [height, width]: places in the palette, or values of gray, for labels */
+    MTL_PNG_GRAY16 /* float32 [1, height, width]: values of gray, 0 to 65535 of 16 bits, 0 to 255 of 8, for depth */
+} mtl_png_mode;
+mtl_status mtl_png_read(mtl_context *ctx, const char *path, mtl_png_mode mode, mtl_tensor **out);
+/* What mtl_png_read would give, from the header. */
+mtl_status mtl_png_shape(mtl_context *ctx, const char *path, mtl_png_mode mode, int64_t shape[3], int *rank,
+                         mtl_dtype *dtype);
+/* Writes [channels, height, width] uint8, channels 1 to 4, or 16-bit gray of int32 [1, height, width], 0 to 65535.
+   Written to a temporary name and renamed. */
 mtl_status mtl_png_write(const char *path, const mtl_tensor *image);
+
+/* NPY, NumPy's arrays, versions 1 to 3, in C or Fortran order, of either byte order: float16, float32, float64 become
+   float32; bool and uint8 become uint8; other integers int32. A number that does not fit is an error. */
+mtl_status mtl_npy_read(mtl_context *ctx, const char *path, mtl_tensor **out);
+/* float32, int32, uint8 as they are. Written to a temporary name and renamed. */
+mtl_status mtl_npy_write(const char *path, const mtl_tensor *array);
+
+/* NPZ: a zip archive of NPY, stored or deflated. An array is unpacked when it is asked for. */
+typedef struct mtl_npz mtl_npz;
+mtl_status mtl_npz_open(mtl_context *ctx, const char *path, mtl_npz **out);
+void mtl_npz_free(mtl_npz *npz);
+int64_t mtl_npz_count(const mtl_npz *npz);
+const char *mtl_npz_name(const mtl_npz *npz, int64_t i); /* without ".npy" */
+mtl_status mtl_npz_tensor(mtl_npz *npz, int64_t i, mtl_tensor **out);
 
 /* IDX (the format of MNIST), plain or gzipped (found by content): uint8 stays, int8/int16/int32 become int32,
    float32/float64 become float32. */

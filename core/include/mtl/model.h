@@ -78,7 +78,8 @@ typedef enum {
     MTL_OPTION_COUNTS, /* a pair whose numbers may be 0 */
     MTL_OPTION_NUMBER, /* any number in [low, high] */
     MTL_OPTION_BOOL,
-    MTL_OPTION_LAYERS /* the children of a container */
+    MTL_OPTION_CHOICE, /* one of the names that mtl_layer_type_choices lists; where not given, the first */
+    MTL_OPTION_LAYERS  /* the children of a container */
 } mtl_option_kind;
 
 typedef struct {
@@ -92,6 +93,8 @@ typedef struct {
 
 /* Layer types in order of their names' registry; NULL past the last. *options ends with a NULL name. */
 const char *mtl_layer_type_name(int i, const mtl_option **options);
+/* The names that the type's CHOICE option takes (a type has one at most), ended by NULL; NULL where it has none. */
+const char *const *mtl_layer_type_choices(int i);
 
 #ifdef __cplusplus
 }

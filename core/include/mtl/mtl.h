@@ -9,6 +9,7 @@
 #include "mtl/op.h"
 #include "mtl/random.h"
 #include "mtl/status.h"
+#include "mtl/task.h"
 #include "mtl/tensor.h"
 
 #endif

@@ -4,6 +4,7 @@
 -- (mtl.recipe's key `model`).
 local core = require "mtl.core"
 local declare = require "mtl.declare"
+local module = require "mtl.module"
 local param = require "mtl.param"
 
 local layer_methods = {}
@@ -18,6 +19,7 @@ end
 
 --- The layer as libmtl's JSON describes it, as a table for core.json_encode.
 function layer_methods:description()
+  module.check_free(self)
   local t = plain_options(self)
   t.type = self.type
   if self.children then
@@ -29,7 +31,11 @@ function layer_methods:description()
   return t
 end
 
-local nn = declare.family("nn", { methods = layer_methods })
+for name, method in pairs(module.methods) do
+  layer_methods[name] = method
+end
+
+local nn = declare.family("nn", { methods = layer_methods, call = module.call })
 
 local function layers_wrong(list)
   local n = 0
@@ -47,7 +53,7 @@ local function layers_wrong(list)
 end
 
 local kinds = { size = "size", count = "count", width = "size", pair = "pair", counts = "counts", number = "number",
-  bool = "boolean", layers = "table" }
+  bool = "boolean", choice = "string", layers = "table" }
 
 for _, layer in ipairs(core.layer_types()) do
   local definition = { name = layer.name, params = {}, positional = {} }
@@ -58,7 +64,8 @@ for _, layer in ipairs(core.layer_types()) do
       table.insert(definition.positional, option.name)
     end
     definition.params[option.name] = { type = kinds[option.kind], required = option.required, default = option.default,
-      least = option.low, most = option.high, check = option.kind == "layers" and layers_wrong or nil }
+      least = option.low, most = option.high, choices = option.choices,
+      check = option.kind == "layers" and layers_wrong or nil }
   end
   nn.define(definition)
 end
@@ -90,6 +97,7 @@ nn.define {
   },
   --- @param tasks names of the outputs, in the order of their masks
   description = function(self, tasks)
+    module.check_free(self)
     local nodes, outputs, before = core.array {}, core.array {}, self.inputs[1]
     for i, node in ipairs(self.nodes) do
       local from = node.from or before

@@ -21,6 +21,9 @@ ONE(relu, fmax(x, 0))
 ONE(leaky, x > 0 ? x : a[1] * x)
 ONE(gelu, x / 2 * (1 + erf(x / sqrt(2))))
 ONE(gelu_tanh, x / 2 * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))))
+ONE(elu, x > 0 ? x : a[1] * expm1(x))
+ONE(softplus, (fmax(a[1] * x, 0) + log1p(exp(-fabs(a[1] * x)))) / a[1])
+ONE(silu, x / (1 + exp(-x)))
 ONE(sigmoid, 1 / (1 + exp(-x)))
 ONE(tanh, tanh(x))
 ONE(clamp, fmin(fmax(x, a[1]), a[2]))
@@ -29,6 +32,14 @@ ONE(scale, a[1] * x + a[2])
 static mtl_status leaky(mtl_tensor *x, const double *a, mtl_tensor **y)
 {
     return mtl_leaky_relu(x, a[1], y);
+}
+static mtl_status elu(mtl_tensor *x, const double *a, mtl_tensor **y)
+{
+    return mtl_elu(x, a[1], y);
+}
+static mtl_status softplus(mtl_tensor *x, const double *a, mtl_tensor **y)
+{
+    return mtl_softplus(x, a[1], y);
 }
 static mtl_status clamp(mtl_tensor *x, const double *a, mtl_tensor **y)
 {
@@ -57,6 +68,11 @@ static const struct unary {
     {"leaky_relu", NULL, leaky, ref_leaky, 0, 0, 0.1, {0.2}},
     {"gelu", mtl_gelu, NULL, ref_gelu, -5, 5, 0, {0}},
     {"gelu_tanh", mtl_gelu_tanh, NULL, ref_gelu_tanh, -5, 5, 0, {0}},
+    {"elu", NULL, elu, ref_elu, 0, 0, 0.1, {1}},
+    {"elu of 0.3", NULL, elu, ref_elu, 0, 0, 0.1, {0.3}},
+    {"softplus", NULL, softplus, ref_softplus, -30, 30, 0, {1}},
+    {"softplus of 4", NULL, softplus, ref_softplus, -3, 3, 0, {4}},
+    {"silu", mtl_silu, NULL, ref_silu, -8, 8, 0, {0}},
     {"sigmoid", mtl_sigmoid, NULL, ref_sigmoid, -8, 8, 0, {0}},
     {"tanh", mtl_tanh, NULL, ref_tanh, -4, 4, 0, {0}},
     {"clamp", NULL, clamp, ref_clamp, 0, 0, 0.25, {-2, 1}},

@@ -1,0 +1,117 @@
+local core = require "mtl.core"
+local mtl = require "mtl"
+local nn = require "mtl.nn"
+
+local function message(f, ...)
+  local ok, e = pcall(f, ...)
+  assert.is_false(ok)
+  return e
+end
+
+-- A frozen model of a layer over samples of this shape.
+local function frozen(layer, shape)
+  local model = core.model(core.json_encode(layer:description()))
+  model:freeze { seed = 1, inputs = { shape } }
+  return model
+end
+
+describe("the layers of dense prediction", function()
+  it("are declared by name and printed", function()
+    local l = nn.conv2d(nil, 8, 3, { padding = 2, dilation = 2, groups = 4 })
+    assert.same({ type = "conv2d", out_channels = 8, kernel_size = 3, stride = 1, padding = 2, dilation = 2, groups = 4,
+      bias = true }, l:description())
+    assert.matches("dilation = 2", tostring(l), 1, true)
+    assert.matches("groups = 4", tostring(l), 1, true)
+    l = nn.conv_transpose2d(nil, 8, 4, { stride = 2, padding = 1, output_padding = { 1, 0 } })
+    assert.matches("^nn.conv_transpose2d { .*output_padding = { 1, 0 }", tostring(l))
+    assert.matches('scale_factor = 2', tostring(nn.upsample { scale_factor = 2, mode = "bilinear" }), 1, true)
+    assert.matches("mode = 'bilinear'", tostring(nn.upsample { scale_factor = 2, mode = "bilinear" }), 1, true)
+    assert.matches("output_size = { 1, 2 }", tostring(nn.adaptive_avg_pool2d { 1, 2 }), 1, true)
+    l = nn.pad(1, 2, 0, 3, { mode = "reflect" })
+    assert.equal(2, l.right)
+    assert.equal(3, l.bottom)
+    assert.equal("nn.pad { bottom = 3, left = 1, mode = 'reflect', right = 2, top = 0, value = 0 }", tostring(l))
+  end)
+
+  it("make an encoder and a decoder", function()
+    local net = nn.sequential {
+      nn.conv2d(nil, 8, 3, { stride = 2, padding = 1 }), nn.relu(),
+      nn.conv2d(nil, 8, 3, { padding = 1, groups = 8 }), nn.conv2d(nil, 12, 1), nn.relu(),
+      nn.conv2d(nil, 12, 3, { padding = 2, dilation = 2 }), nn.relu(),
+      nn.conv_transpose2d(nil, 6, 4, { stride = 2, padding = 1 }),
+      nn.pad(0, 1, 1, 0, { mode = "replicate" }),
+      nn.upsample { size = { 20, 24 }, mode = "bilinear" }, nn.adaptive_avg_pool2d { 5, 6 },
+      nn.upsample { scale_factor = 2 },
+    }
+    local model = frozen(net, { 3, 16, 16 })
+    assert.same({ 6, 10, 12 }, model:output_shape(1))
+    local y = model:forward({ core.randn(2, 3, 16, 16) }, nil, true)[1]
+    assert.same({ 2, 6, 10, 12 }, y:shape())
+    y:sum():backward()
+  end)
+
+  it("say what is wrong", function()
+    assert.matches("groups is 0, which should be a whole number of at least 1",
+      message(nn.conv2d, 4, 4, 3, { groups = 0 }))
+    assert.matches("dilation is { 1, 2, 3 }", message(nn.conv2d, 4, 4, 3, { dilation = { 1, 2, 3 } }), 1, true)
+    assert.matches("did you mean 'output_padding'", message(nn.conv_transpose2d, 4, 4, 3, { output_paddin = 1 }))
+    assert.matches("output_size is missing", message(nn.adaptive_avg_pool2d))
+    assert.matches("left is %-1", message(nn.pad, -1))
+    assert.matches("(conv2d): groups is 3, which should divide the 4 channels of the input and the 6 of the output",
+      message(frozen, nn.conv2d(nil, 6, 1, { groups = 3 }), { 4, 5, 5 }), 1, true)
+    assert.matches("mode is 'cubic', which should be one of 'nearest', 'bilinear'", message(function()
+      frozen(nn.upsample { size = 4, mode = "cubic" }, { 1, 2, 2 })
+    end))
+    assert.matches("scale_factor or size should be given", message(frozen, nn.upsample {}, { 1, 2, 2 }))
+    assert.matches("kernel_size is 1000000000000000 for a size of 5",
+      message(frozen, nn.conv_transpose2d(nil, 1, 10 ^ 15), { 1, 5, 5 }))
+    assert.matches("a window of 1000000000000000 x 1000000000000000 does not fit",
+      message(frozen, nn.conv2d(nil, 1, 10 ^ 15), { 1, 5, 5 }))
+  end)
+end)
+
+describe("core", function()
+  it("convolves with dilation and groups, and back", function()
+    local x = core.tensor { { { { 1, 2, 3, 4, 5 } }, { { 1, 0, 0, 0, 2 } } } } -- [1, 2, 1, 5]
+    local w = core.tensor { { { { 1, 10 } } }, { { { 1, 1 } } } } -- [2, 1, 1, 2]
+    local y = x:conv2d(w, nil, { dilation = { 1, 2 }, groups = 2 })
+    assert.same({ { { { 31, 42, 53 } }, { { 1, 0, 2 } } } }, y:totable())
+    y = mtl.conv_transpose2d(core.tensor { { { { 1, 2 } } } }, core.tensor { { { { 1, 10 } } } },
+      core.tensor { 0.5 }, { stride = { 1, 2 }, output_padding = { 0, 1 } })
+    assert.same({ { { { 1.5, 10.5, 2.5, 20.5, 0.5 } } } }, y:totable())
+  end)
+
+  it("changes the size of images", function()
+    local x = core.tensor { { { { 1, 3 } } } }
+    assert.same({ { { { 1, 1, 3, 3 }, { 1, 1, 3, 3 } } } }, x:upsample({ scale_factor = 2 }):totable())
+    assert.same({ { { { 1, 1.5, 2.5, 3 } } } }, mtl.upsample(x, { size = { 1, 4 }, mode = "bilinear" }):totable())
+    assert.same({ { { { 2 } } } }, x:adaptive_avg_pool2d(1):totable())
+    assert.same({ { { { 1, 3 }, { 1, 3 } } } }, mtl.adaptive_avg_pool2d(x, { 2, 2 }):totable())
+    assert.same({ { { { 3, 1, 3, 1 } } } }, x:pad({ 1, 1, 0, 0 }, { mode = "reflect" }):totable())
+    assert.same({ { { { 1, 3, 7 }, { 7, 7, 7 } } } }, mtl.pad(x, { 0, 1, 0, 1 }, { value = 7 }):totable())
+  end)
+
+  it("says what is wrong with their arguments", function()
+    local x = core.zeros(1, 2, 4, 4)
+    assert.matches("unknown option 'dilatoin'; there are stride, padding, dilation, groups",
+      message(core.conv2d, x, core.zeros(2, 2, 3, 3), nil, { dilatoin = 2 }))
+    assert.matches("unknown option 'output_padding'",
+      message(core.conv2d, x, core.zeros(2, 2, 3, 3), nil, { output_padding = 1 }))
+    assert.matches("groups is two, which should be a whole number",
+      message(core.conv2d, x, core.zeros(2, 1, 3, 3), nil, { groups = "two" }))
+    assert.matches("weight of shape [2, 3], which should be [in, out / groups, height, width]",
+      message(core.conv_transpose2d, x, core.zeros(2, 3)), 1, true)
+    assert.matches("mode is cubic, which should be one of 'nearest', 'bilinear'",
+      message(core.upsample, x, { size = 2, mode = "cubic" }))
+    assert.matches("mode is 3, which should be one of 'constant', 'reflect', 'replicate'",
+      message(core.pad, x, { 1, 1, 1, 1 }, { mode = 3 }))
+    assert.matches("either scale_factor or size", message(core.upsample, x, {}))
+    assert.matches("either scale_factor or size", message(core.upsample, x, { size = 2, scale_factor = 2 }))
+    assert.matches("scale_factor is %-2", message(core.upsample, x, { scale_factor = -2 }))
+    assert.matches("upsample: input [1, 2, 4]",
+      message(core.upsample, core.zeros(1, 2, 4), { scale_factor = 2 }), 1, true)
+    assert.matches("one number or { height, width }", message(core.adaptive_avg_pool2d, x, { 1, 2, 3 }), 1, true)
+    assert.matches("should be { left, right, top, bottom }", message(core.pad, x, 1), 1, true)
+    assert.matches("should be { left, right, top, bottom }", message(core.pad, x, { 1 }), 1, true)
+  end)
+end)
