@@ -1,13 +1,13 @@
 /* CSV in one pass: a field's bytes go straight to the end of its column's text, and to its column's numbers as long as
-   all of its fields are numbers. An empty line is skipped, save where there is one column: there it is a missing value.
- */
+   all of its fields are numbers. The text of a long column of numbers is let go: such a column takes four bytes a row.
+   An empty line is skipped, save where there is one column: there it is a missing value. */
 #include "io/csv.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 
-enum { CHUNK = 1 << 16, MOST_COLUMNS = 1 << 18 };
+enum { CHUNK = 1 << 16, MOST_COLUMNS = 1 << 18, KEPT_TEXT = 1 << 20 /* bytes, of a column of numbers */ };
 enum { STOPS_PLAIN = 1, STOPS_QUOTED = 2 }; /* a byte that ends a run of a field's bytes */
 
 typedef enum {
@@ -27,10 +27,15 @@ typedef struct {
     state state;
     bool header;
     int64_t line, record_line, quote_line;
-    int column;      /* of the current field */
-    mtl_text *field; /* where its bytes go, */
-    size_t start;    /* and where they began there */
+    int64_t rows;
+    int wanted;       /* -1: everything; else only this column's text, of a file that was read before */
+    int column;       /* of the current field */
+    mtl_text *field;  /* where its bytes go, */
+    size_t start;     /* and where they began there */
+    mtl_text scratch; /* for fields whose text is not kept */
 } parser;
+
+#define CHANGED "%s: it changed after it was read"
 
 static mtl_status fail(parser *p, int64_t line, const char *what)
 {
@@ -125,9 +130,24 @@ bool mtl_csv_number(const char *field, size_t n, double *value)
 
 static void begin_field(parser *p)
 {
-    p->field = p->header ? &p->csv->names : &p->csv->columns[p->column].text;
+    mtl_csv_column *c = p->header ? NULL : &p->csv->columns[p->column];
+    bool kept = p->wanted < 0 ? !c || !c->lost : c && p->column == p->wanted;
+    p->field = !kept ? &p->scratch : c ? &c->text : &p->csv->names;
+    if (!kept)
+        p->scratch.used = 0;
     p->start = p->field->used;
     p->state = FIELD;
+}
+
+/* The column is no column of numbers: the first field that is none. */
+static mtl_status leave_numbers(parser *p, mtl_csv_column *c, const char *text, size_t n)
+{
+    free(c->numbers);
+    c->numbers = NULL;
+    c->bad_line = p->record_line;
+    c->bad_large = strspn(text, " \t+-.0123456789eE") == n;
+    c->bad = strndup(text, MTL_SHOWN);
+    return c->bad ? MTL_OK : mtl_fail(p->ctx, MTL_ERR_MEMORY, "%s: no host memory left", p->csv->path);
 }
 
 static mtl_status end_field(parser *p)
@@ -142,23 +162,18 @@ static mtl_status end_field(parser *p)
                             MOST_COLUMNS);
         if (!mtl_utf8(text, n))
             return fail(p, p->line, "the header is not UTF-8 text");
-    } else {
+    } else if (p->wanted < 0 || p->wanted == p->column) {
         mtl_csv_column *c = &csv->columns[p->column];
         double value = NAN;
-        if (!c->numbers || (!mtl_csv_number(text, n, &value) && !mtl_csv_missing(csv, text, n))) {
-            if (!mtl_utf8(text, n))
-                return mtl_fail(p->ctx, MTL_ERR_FORMAT, "%s:%" PRId64 ": column '%s' is not UTF-8 text", csv->path,
-                                p->line, c->name);
-            if (c->numbers) {
-                free(c->numbers);
-                c->numbers = NULL;
-                c->bad_line = p->record_line;
-                c->bad_at = p->start;
-            }
-        } else {
-            if (csv->missing && mtl_csv_missing(csv, text, n)) /* "-999" is a number, too */
-                value = NAN;
-            c->numbers[csv->rows] = (float)value;
+        bool number = c->numbers && (mtl_csv_number(text, n, &value) || mtl_csv_missing(csv, text, n));
+        if (!number && !mtl_utf8(text, n))
+            return mtl_fail(p->ctx, MTL_ERR_FORMAT, "%s:%" PRId64 ": column '%s' is not UTF-8 text", csv->path, p->line,
+                            c->name);
+        if (c->numbers && p->wanted < 0) {
+            if (!number)
+                MTL_TRY(leave_numbers(p, c, text, n));
+            else /* "-999" is a number, too */
+                c->numbers[p->rows] = (float)(csv->missing && mtl_csv_missing(csv, text, n) ? NAN : value);
         }
     }
     p->column++;
@@ -188,7 +203,7 @@ static mtl_status make_columns(parser *p)
     return MTL_OK;
 }
 
-/* Memory for `room` rows of the columns that are numbers still. */
+/* Memory for `room` rows of the columns that are numbers still; long texts of theirs go. */
 static mtl_status set_room(mtl_csv *csv, int64_t room)
 {
     for (int i = 0; i < csv->n_columns; i++) {
@@ -199,6 +214,11 @@ static mtl_status set_room(mtl_csv *csv, int64_t room)
         if (!numbers)
             return mtl_fail(csv->ctx, MTL_ERR_MEMORY, "%s: no host memory left", csv->path);
         c->numbers = numbers;
+        if (c->text.used > KEPT_TEXT) {
+            free(c->text.data);
+            c->text = (mtl_text){0};
+            c->lost = true;
+        }
     }
     csv->room = room;
     return MTL_OK;
@@ -210,13 +230,17 @@ static mtl_status end_record(parser *p)
     p->state = RECORD;
     if (p->column == 1 && p->field->used == p->start + 1 && (p->header || csv->n_columns > 1)) {
         p->field->used = p->start; /* an empty line */
+    } else if (p->header && p->wanted >= 0) {
+        p->header = false;
+        if (p->column != csv->n_columns)
+            return mtl_fail(p->ctx, MTL_ERR_FORMAT, CHANGED, csv->path);
     } else if (p->header) {
         MTL_TRY(make_columns(p));
         MTL_TRY(set_room(csv, 16));
     } else if (p->column < csv->n_columns) {
         return mtl_fail(p->ctx, MTL_ERR_FORMAT, "%s:%" PRId64 ": %d field%s where the header has %d", csv->path,
                         p->record_line, p->column, p->column > 1 ? "s" : "", csv->n_columns);
-    } else if (++csv->rows == csv->room) {
+    } else if (++p->rows == csv->room && p->wanted < 0) {
         MTL_TRY(set_room(csv, 2 * csv->room));
     }
     p->column = 0;
@@ -320,6 +344,9 @@ static mtl_status finish(parser *p)
     }
     if (p->header)
         return mtl_fail(p->ctx, MTL_ERR_FORMAT, "%s: empty, where a header line should be", csv->path);
+    if (p->wanted >= 0)
+        return p->rows == csv->rows ? MTL_OK : mtl_fail(p->ctx, MTL_ERR_FORMAT, CHANGED, csv->path);
+    csv->rows = p->rows;
     for (int i = 0; i < csv->n_columns; i++) {
         mtl_text *text = &csv->columns[i].text;
         char *fit = text->used > 0 ? realloc(text->data, text->used) : NULL;
@@ -345,33 +372,56 @@ static mtl_status parse(parser *p, mtl_input *in)
     return finish(p);
 }
 
+static mtl_status read_file(mtl_csv *csv, int wanted)
+{
+    parser p = {.csv = csv,
+                .ctx = csv->ctx,
+                .separator = csv->separator,
+                .state = RECORD,
+                .header = true,
+                .line = 1,
+                .wanted = wanted};
+    mtl_input in = {0};
+    p.stops['\n'] = p.stops['"'] = p.stops['\0'] = STOPS_PLAIN | STOPS_QUOTED;
+    p.stops['\r'] |= STOPS_PLAIN;
+    p.stops[(unsigned char)csv->separator] |= STOPS_PLAIN;
+    MTL_TRY(mtl_input_open(csv->ctx, csv->path, true, &in));
+    mtl_status status = parse(&p, &in);
+    mtl_input_close(&in);
+    free(p.scratch.data);
+    return status;
+}
+
 mtl_status mtl_csv_read(mtl_context *ctx, const char *path, char separator, const char *missing, mtl_csv **out)
 {
-    mtl_input in = {0};
-    mtl_status status;
     if (separator == '"' || separator == '\n' || separator == '\r' || separator == '\0')
         return mtl_fail(ctx, MTL_ERR_ARG, "%s: a quote, a line end or nothing cannot separate fields", path);
     mtl_csv *csv = calloc(1, sizeof *csv);
-    parser p = {.csv = csv, .ctx = ctx, .separator = separator, .state = RECORD, .header = true, .line = 1};
-    p.stops['\n'] = p.stops['"'] = p.stops['\0'] = STOPS_PLAIN | STOPS_QUOTED;
-    p.stops['\r'] |= STOPS_PLAIN;
-    p.stops[(unsigned char)separator] |= STOPS_PLAIN;
     if (csv) {
         csv->ctx = ctx;
+        csv->separator = separator;
         csv->path = strdup(path);
         csv->missing = missing ? strdup(missing) : NULL;
     }
-    if (!csv || !csv->path || (missing && !csv->missing)) {
-        status = mtl_fail(ctx, MTL_ERR_MEMORY, "%s: no host memory left", path);
-        goto done;
+    mtl_status status = csv && csv->path && (!missing || csv->missing)
+                            ? read_file(csv, -1)
+                            : mtl_fail(ctx, MTL_ERR_MEMORY, "%s: no host memory left", path);
+    if (status == MTL_OK)
+        *out = csv;
+    else
+        mtl_csv_free(csv);
+    return status;
+}
+
+mtl_status mtl_csv_reload(mtl_csv *csv, int column)
+{
+    mtl_csv_column *c = &csv->columns[column];
+    mtl_status status = read_file(csv, column);
+    c->lost = status != MTL_OK;
+    if (c->lost) {
+        free(c->text.data);
+        c->text = (mtl_text){0};
     }
-    MTL_TRY_GOTO(mtl_input_open(ctx, path, true, &in));
-    MTL_TRY_GOTO(parse(&p, &in));
-    *out = csv;
-    csv = NULL;
-done:
-    mtl_input_close(&in);
-    mtl_csv_free(csv);
     return status;
 }
 
@@ -382,6 +432,7 @@ void mtl_csv_free(mtl_csv *csv)
     for (int i = 0; i < csv->n_columns; i++) {
         mtl_csv_column *c = &csv->columns[i];
         free(c->text.data);
+        free(c->bad);
         free(c->numbers);
         free(c->codes);
         free(c->levels);
@@ -432,11 +483,9 @@ mtl_status mtl_csv_numbers(mtl_csv *csv, int column, mtl_tensor **out)
         return mtl_fail(csv->ctx, MTL_ERR_ARG, "%s: column %d of %d", csv->path, column, csv->n_columns);
     const mtl_csv_column *c = &csv->columns[column];
     if (!c->numbers) {
-        const char *bad = c->text.data + c->bad_at;
-        bool large = bad[strspn(bad, " \t+-.0123456789eE")] == '\0';
         return mtl_fail(csv->ctx, MTL_ERR_FORMAT, "%s:%" PRId64 ": column '%s': '%s' is not a number%s", csv->path,
-                        c->bad_line, mtl_shown(c->name, name), mtl_shown(bad, field),
-                        large ? " that float32 can hold" : "");
+                        c->bad_line, mtl_shown(c->name, name), mtl_shown(c->bad, field),
+                        c->bad_large ? " that float32 can hold" : "");
     }
     MTL_TRY(mtl_tensor_new(csv->ctx, MTL_F32, 1, &csv->rows, &t));
     if (csv->rows > 0)

@@ -7,9 +7,11 @@
 typedef struct {
     const char *name; /* in the csv's names */
     mtl_text text;    /* every field, unquoted, each with a NUL behind it */
+    bool lost;        /* there are numbers, so the text was let go: mtl_csv_reload brings it back */
     float *numbers;   /* NaN: missing. NULL once a field was no number */
     int64_t bad_line; /* of that field, */
-    size_t bad_at;    /* and its place in `text` */
+    char *bad;        /* the field, cut to MTL_SHOWN bytes, */
+    bool bad_large;   /* and whether it is a number all the same, which float32 cannot hold */
     int32_t *codes;   /* NULL until they are asked for */
     const char **levels;
     int64_t n_levels;
@@ -19,11 +21,15 @@ struct mtl_csv {
     mtl_context *ctx;
     char *path;
     char *missing; /* or NULL */
+    char separator;
     mtl_text names;
     int n_columns;
     mtl_csv_column *columns;
     int64_t rows, room; /* `room`: rows that the numbers have memory for */
 };
+
+/* Reads the file again for the text of a column that was let go. */
+mtl_status mtl_csv_reload(mtl_csv *csv, int column);
 
 /* Empty (blanks aside) or the text for missing values. */
 bool mtl_csv_missing(const mtl_csv *csv, const char *field, size_t n);

@@ -139,6 +139,8 @@ static mtl_status coded(mtl_csv *csv, int column, mtl_csv_column **out)
     if (column < 0 || column >= csv->n_columns)
         return mtl_fail(csv->ctx, MTL_ERR_ARG, "%s: column %d of %d", csv->path, column, csv->n_columns);
     mtl_csv_column *c = &csv->columns[column];
+    if (c->lost)
+        MTL_TRY(mtl_csv_reload(csv, column));
     if (!c->codes)
         MTL_TRY(make_codes(csv, c));
     *out = c;

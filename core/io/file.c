@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,33 +14,50 @@ static mtl_status refuse(mtl_context *ctx, const char *verb, const char *path, i
     return mtl_fail(ctx, MTL_ERR_IO, "cannot %s %s: %s", verb, path, strerror(error));
 }
 
-static mtl_status check_regular(mtl_context *ctx, const char *verb, const char *path, mode_t mode)
+#define NOT_REGULAR "it is a %s, which should be a regular file"
+
+static const char *kind(mode_t mode)
 {
-    if (S_ISREG(mode))
+    return S_ISDIR(mode) ? "folder" : S_ISFIFO(mode) ? "pipe" : S_ISSOCK(mode) ? "socket" : "device";
+}
+
+mtl_status mtl_say(char message[MTL_MESSAGE], mtl_status status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, MTL_MESSAGE, format, args);
+    va_end(args);
+    return status;
+}
+
+mtl_status mtl_file_open(const char *path, int *fd, uint64_t *size, char message[MTL_MESSAGE])
+{
+    struct stat info;
+    /* O_NONBLOCK: opening a pipe without a writer returns at once, and is refused. */
+    int made = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (made < 0)
+        return mtl_say(message, MTL_ERR_IO, "cannot open %s: %s", path, strerror(errno));
+    bool known = fstat(made, &info) == 0;
+    if (known && S_ISREG(info.st_mode)) {
+        *fd = made;
+        *size = (uint64_t)info.st_size;
         return MTL_OK;
-    return mtl_fail(ctx, MTL_ERR_IO, "cannot %s %s: it is a %s, which should be a regular file", verb, path,
-                    S_ISDIR(mode)    ? "folder"
-                    : S_ISFIFO(mode) ? "pipe"
-                    : S_ISSOCK(mode) ? "socket"
-                                     : "device");
+    }
+    mtl_status status = known ? mtl_say(message, MTL_ERR_IO, "cannot read %s: " NOT_REGULAR, path, kind(info.st_mode))
+                              : mtl_say(message, MTL_ERR_IO, "cannot read %s: %s", path, strerror(errno));
+    close(made);
+    return status;
 }
 
 mtl_status mtl_input_open(mtl_context *ctx, const char *path, bool gzip, mtl_input *in)
 {
-    struct stat info;
+    char message[MTL_MESSAGE];
     unsigned char magic[2];
     mtl_input made = {.ctx = ctx, .path = path};
-    /* O_NONBLOCK: opening a pipe without a writer returns at once, and is refused. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return refuse(ctx, "open", path, errno);
-    mtl_status status =
-        fstat(fd, &info) == 0 ? check_regular(ctx, "read", path, info.st_mode) : refuse(ctx, "read", path, errno);
-    if (status != MTL_OK) {
-        close(fd);
-        return status;
-    }
-    made.size = (uint64_t)info.st_size;
+    int fd = -1;
+    mtl_status status = mtl_file_open(path, &fd, &made.size, message);
+    if (status != MTL_OK)
+        return mtl_fail(ctx, status, "%s", message);
     errno = ENOMEM; /* zlib does not always say */
     if (gzip && pread(fd, magic, 2, 0) == 2 && magic[0] == 0x1f && magic[1] == 0x8b) {
         made.gz = gzdopen(fd, "rb");
@@ -146,8 +164,8 @@ mtl_status mtl_output_open(mtl_context *ctx, const char *path, mtl_output *out)
     size_t size = strlen(path) + 64;
     mtl_output made = {ctx, path, NULL, -1};
     /* A rename would put a file in the place of a device. */
-    if (stat(path, &info) == 0)
-        MTL_TRY(check_regular(ctx, "write", path, info.st_mode));
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
+        return mtl_fail(ctx, MTL_ERR_IO, "cannot write %s: " NOT_REGULAR, path, kind(info.st_mode));
     made.temporary = malloc(size);
     if (!made.temporary)
         return mtl_fail(ctx, MTL_ERR_MEMORY, "no host memory left");

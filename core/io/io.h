@@ -9,6 +9,15 @@
 #include "base/context.h"
 #include "mtl/io.h"
 
+/* ---- messages where there is no context (in any thread) ---- */
+
+#define MTL_MESSAGE 512
+/* Keeps a message, and returns `status`. */
+mtl_status mtl_say(char message[MTL_MESSAGE], mtl_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Opens a regular file to be read; `size`: its bytes. */
+mtl_status mtl_file_open(const char *path, int *fd, uint64_t *size, char message[MTL_MESSAGE]);
+
 /* ---- in: a regular file, unpacked on the way where it is gzipped (the reader says whether it may be) ---- */
 
 typedef struct {

@@ -5,19 +5,70 @@
 
 #define CSV         "mtl.csv"
 #define SAFETENSORS "mtl.safetensors"
+#define NPZ         "mtl.npz"
 
+/* core.png_read(path [, mode]) */
 static int l_png_read(lua_State *L)
 {
+    static const char *const names[] = {"any", "gray", "rgb", "rgba", "index", "gray16", NULL};
     const char *path = luaL_checkstring(L, 1);
+    mtl_png_mode mode = (mtl_png_mode)luaL_checkoption(L, 2, "any", names);
     mtl_tensor **box = lmtl_new_tensor(L);
-    return lmtl_result(L, mtl_png_read(lmtl_context(), path, box));
+    return lmtl_result(L, mtl_png_read(lmtl_context(), path, mode, box));
 }
 
+/* core.png_write(path, image [, bits]): uint8, or with 16 bits gray of int32 */
 static int l_png_write(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
-    lmtl_check(L, mtl_png_write(path, lmtl_tensor(L, 2)));
+    mtl_tensor *image = lmtl_tensor(L, 2);
+    lua_Integer bits = luaL_optinteger(L, 3, 8);
+    const char *dtype = mtl_dtype_name(mtl_tensor_dtype(image)), *want = bits == 16 ? "int32" : "uint8";
+    luaL_argcheck(L, bits == 8 || bits == 16, 3, "8 or 16 bits");
+    if (strcmp(dtype, want) != 0)
+        return luaL_error(L, "cannot write %s: the image is %s, which should be %s for %d bits", path, dtype, want,
+                          (int)bits);
+    lmtl_check(L, mtl_png_write(path, image));
     return 0;
+}
+
+static int l_npy_read(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    mtl_tensor **box = lmtl_new_tensor(L);
+    return lmtl_result(L, mtl_npy_read(lmtl_context(), path, box));
+}
+
+static int l_npy_write(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    lmtl_check(L, mtl_npy_write(path, lmtl_tensor(L, 2)));
+    return 0;
+}
+
+static int npz_gc(lua_State *L)
+{
+    mtl_npz **box = luaL_checkudata(L, 1, NPZ);
+    mtl_npz_free(*box);
+    *box = NULL;
+    return 0;
+}
+
+/* core.npz_read(path) -> { name = tensor } */
+static int l_npz_read(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    mtl_npz **npz = lua_newuserdatauv(L, sizeof *npz, 0);
+    *npz = NULL;
+    luaL_setmetatable(L, NPZ);
+    lmtl_check(L, mtl_npz_open(lmtl_context(), path, npz));
+    lua_newtable(L);
+    for (int64_t i = 0; i < mtl_npz_count(*npz); i++) {
+        mtl_tensor **box = lmtl_new_tensor(L);
+        lmtl_result(L, mtl_npz_tensor(*npz, i, box));
+        lua_setfield(L, -2, mtl_npz_name(*npz, i));
+    }
+    return 1;
 }
 
 static int l_idx_read(lua_State *L)
@@ -244,8 +295,13 @@ void lmtl_open_io(lua_State *L)
     static const luaL_Reg meta[] = {{"__gc", file_gc}, {NULL, NULL}};
     static const luaL_Reg methods[] = {
         {"names", file_names}, {"tensor", file_tensor}, {"meta", file_meta}, {NULL, NULL}};
+    static const luaL_Reg npz_meta[] = {{"__gc", npz_gc}, {NULL, NULL}};
+    static const luaL_Reg no_methods[] = {{NULL, NULL}};
     static const luaL_Reg functions[] = {{"png_read", l_png_read},
                                          {"png_write", l_png_write},
+                                         {"npy_read", l_npy_read},
+                                         {"npy_write", l_npy_write},
+                                         {"npz_read", l_npz_read},
                                          {"idx_read", l_idx_read},
                                          {"csv_read", l_csv_read},
                                          {"safetensors_read", l_safetensors_read},
@@ -254,5 +310,6 @@ void lmtl_open_io(lua_State *L)
                                          {NULL, NULL}};
     lmtl_type(L, CSV, csv_meta, csv_methods);
     lmtl_type(L, SAFETENSORS, meta, methods);
+    lmtl_type(L, NPZ, npz_meta, no_methods);
     luaL_setfuncs(L, functions, 0);
 }

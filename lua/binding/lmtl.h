@@ -52,6 +52,11 @@ void lmtl_list_set(lua_State *L, lmtl_list *list, int64_t i,
                    const char *what); /* the tensor on top of the stack; popped */
 void lmtl_list_clear(lmtl_list *list);
 
+/* ---- source.c ---- */
+mtl_source **lmtl_new_source(lua_State *L); /* pushes an empty box */
+mtl_source *lmtl_source(lua_State *L, int arg);
+mtl_source *lmtl_test_source(lua_State *L, int index); /* NULL: it is something else, or closed */
+
 /* ---- args.c: one translation of shapes, dimensions and indices ---- */
 /* Sizes from arguments first .. last: numbers, or one table. Returns the rank. */
 int lmtl_sizes(lua_State *L, const char *who, int first, int last, int64_t *sizes);
@@ -76,12 +81,15 @@ void lmtl_open_ops(lua_State *L);
 void lmtl_open_grad(lua_State *L);
 void lmtl_open_model(lua_State *L);
 void lmtl_open_optimizer(lua_State *L);
+void lmtl_open_task(lua_State *L);
 void lmtl_open_loader(lua_State *L);
+void lmtl_open_source(lua_State *L); /* by lmtl_open_loader */
 void lmtl_open_io(lua_State *L);
 void lmtl_open_json(lua_State *L);
 void lmtl_open_random(lua_State *L);
 void lmtl_open_system(lua_State *L);
 void lmtl_open_memory(lua_State *L);
+void lmtl_open_prompt(lua_State *L);
 extern const luaL_Reg lmtl_make_functions[];   /* make.c: constructors */
 extern const luaL_Reg lmtl_math_functions[];   /* math.c: functions of core and methods of tensors, the same */
 extern const luaL_Reg lmtl_shape_functions[];  /* shape.c */
