@@ -1,6 +1,7 @@
 -- Losses by hand-worked numbers; what is missing is left out.
 local core = require "mtl.core"
 local loss = require "mtl.loss"
+local samples = require "spec.support.samples"
 
 local nan = 0 / 0
 
@@ -15,32 +16,59 @@ local function compute(l, pred, target, dtype)
   return value:item(), remains
 end
 
-local examples = { custom = function() return loss.custom(function(x, y) return (x - y):square():mean() end) end }
+local examples = {
+  custom = function() return loss.custom(function(x, y)
+    local gone = y:isnan()
+    return core.where(gone, 0, (x - core.where(gone, 0, y)):square()):sum() / 11, 12 - gone:sum():item()
+  end) end,
+  class_balanced = function() return loss.class_balanced { counts = { 10, 30, 60 } } end,
+}
 
 describe("every loss", function()
   for _, name in ipairs(loss.names()) do
     local l = (examples[name] or loss[name])()
-    local classes = name == "cross_entropy"
-    local pred = classes and { { 0.5, -0.5 }, { 1, 2 }, { 0, 0.3 } } or { 0.5, -0.5, 0.3 }
-    local target = core.tensor(classes and { 0, 1, 1 } or { 1, 0, 1 }, classes and "int32" or "float32")
+    local pred, target, none = samples.of(l)
 
     it(name .. " gives a scalar and what remains, with a gradient", function()
-      local x = core.tensor(pred):requires_grad(true)
+      local x = pred:clone():requires_grad(true)
       local value, remains = l:compute(x, target)
       assert.same({}, value:shape())
-      assert.equal(3, remains)
+      assert.equal(11, remains)
       value:backward()
       assert.same(x:shape(), x:grad():shape())
       assert.is_true(l.form == "classification" or l.form == "squared" or l.form == "absolute")
-      assert.is_false(l.negative)
+      assert.is_boolean(l.negative)
+      assert.is_true(l.negative or value:item() >= 0)
+    end)
+
+    it(name .. " agrees with central differences", function()
+      samples.check_gradient(function(x)
+        return (l:compute(x, target))
+      end, pred)
     end)
 
     if name ~= "custom" then
       it(name .. " is 0 where nothing remains", function()
-        local none = classes and core.full({ 3 }, -1, "int32") or core.full({ 3 }, nan)
-        local value, remains = l:compute(core.tensor(pred), none)
+        local value, remains = l:compute(pred, none)
         assert.equal(0, value:item())
         assert.equal(0, remains)
+      end)
+
+      it(name .. " is untouched by what a model gives where nothing is to be learned", function()
+        local function run(bad)
+          local x = pred:clone()
+          x[5]:copy_(core.full(x[5]:shape(), bad))
+          x:requires_grad(true)
+          local value = l:compute(x, target)
+          value:backward()
+          return value:item(), x:grad():reshape(-1):totable()
+        end
+        local value, gradient = run(1)
+        for _, bad in ipairs { nan, 1 / 0, 1e30 } do
+          local v, g = run(bad)
+          assert.equal(value, v)
+          assert.same(gradient, g)
+        end
       end)
     end
   end
@@ -77,7 +105,7 @@ describe("loss.cross_entropy", function()
   it("fits a head with an output for each class", function()
     local l = loss.cross_entropy()
     assert.is_nil(l:fits({ 3 }, { kind = "class", classes = 3 }))
-    assert.is_nil(l:fits({ 3, 8, 8 }, { kind = "class", classes = 3 }))
+    assert.is_nil(l:fits({ 3, 8, 8 }, { kind = "class", classes = 3, shape = { 8, 8 } }))
     assert.matches("head gives %[4%].*3 classes", l:fits({ 4 }, { kind = "class", classes = 3 }))
     assert.matches("is a number", l:fits({ 1 }, { kind = "number", shape = {} }))
     l = loss.cross_entropy { weight = { 1, 2 } }

@@ -33,25 +33,46 @@ local function reshaped(pred, target)
   return element.match(pred, target)
 end
 
---- Numbers: pred in the target's shape, the target as floats with 0 where it is missing, the mask of what is missing
--- (1 or 0; nil where nothing is), how many elements remain.
-function element.numbers(pred, target)
-  if target:dtype() ~= "float32" then
-    target = target:cast "float32"
-  end
-  local missing = target:isnan()
-  local gone = missing:sum():item()
-  pred = reshaped(pred, target)
+local function floats(target)
+  return target:dtype() == "float32" and target or target:cast "float32"
+end
+
+-- Both with 0 where `missing` is 1, so that what a model gives there cannot matter; the mask (nil where nothing is
+-- missing), how many remain.
+local function masked(pred, target, missing)
+  local gone = math.tointeger(missing:sum():item())
   if gone == 0 then
-    return pred, target, nil, target:count()
+    return pred, target, nil, missing:count()
   end
-  return pred, core.where(missing, 0, target), missing, target:count() - math.tointeger(gone)
+  return core.where(missing, 0, pred), core.where(missing, 0, target), missing, missing:count() - gone
+end
+
+--- Numbers: pred in the target's shape and the target as floats, both with 0 where it is missing, the mask of what is
+-- missing (1 or 0; nil where nothing is), how many elements remain.
+function element.numbers(pred, target)
+  target = floats(target)
+  return masked(reshaped(pred, target), target, target:isnan())
+end
+
+--- Vectors along dimension `dim`: the same, but a vector is missing as a whole: where any of its numbers is NaN or,
+-- with `zero`, all are 0. The mask has size 1 in that dimension, and vectors are counted.
+function element.vectors(pred, target, dim, zero)
+  target = floats(target)
+  local missing = target:isnan():max(dim, true)
+  if zero then
+    missing = missing:maximum(target:eq(0):min(dim, true))
+  end
+  return masked(reshaped(pred, target), target, missing)
+end
+
+--- Targets of which only those above 0 are known, as depths; the rest become NaN.
+function element.positive(target)
+  return core.where(target:le(0), 0 / 0, target)
 end
 
 --- Yes or no: the same for targets of 0 and 1, numbers (NaN missing) or classes (below 0 missing).
 function element.binary(pred, target)
-  local as_classes = target:dtype() ~= "float32"
-  if as_classes then
+  if target:dtype() ~= "float32" then
     target = target:cast "float32"
     target = core.where(target:lt(0), 0 / 0, target)
   end
@@ -71,6 +92,11 @@ function element.mean(e, missing, n)
     return core.where(missing, 0, e):sum() / n
   end
   return e:mean()
+end
+
+--- Fades what is right already: e (1 - p)^gamma, p the probability of the truth (Lin et al., ICCV 2017).
+function element.focal(e, p, gamma)
+  return gamma > 0 and (1 - p):clamp(1e-7) ^ gamma * e or e
 end
 
 --- Sum over what remains, as a number.
@@ -97,6 +123,21 @@ function element.classes(target, ignore)
   return y, missing, target:count() - gone
 end
 
+--- Log-probability of the true class under predictions [batch, classes, ...], 0 where there is no label; then the
+-- target with 0 where it is missing, the mask (nil where nothing is), how many remain.
+function element.true_class(pred, target, ignore)
+  local y, missing, n = element.classes(target, ignore)
+  local shape = y:shape()
+  table.insert(shape, 2, 1)
+  if n == y:count() then
+    missing = nil
+  else
+    pred = core.where(missing:reshape(shape), 0, pred)
+  end
+  local log_p = pred:log_softmax(2):gather(2, y:reshape(shape)):reshape(y:shape())
+  return missing and core.where(missing, 0, log_p) or log_p, y, missing, n
+end
+
 -- ---- does a head fit? Each returns nil, or what is wrong ----
 
 local function product(shape)
@@ -111,13 +152,57 @@ local function shown(shape)
   return "[" .. table.concat(shape, ", ") .. "]"
 end
 
---- One output for each number of the target.
+-- Sizes of more than 1, from the place `first`.
+local function sizes(shape, first)
+  local list = {}
+  for i = first or 1, #(shape or {}) do
+    list[#list + 1] = shape[i] > 1 and shape[i] or nil
+  end
+  return list
+end
+
+local function no_number(self, target)
+  return ("%s.%s compares numbers, but the target is one of %d classes"):format(self.kind, self.type, target.classes)
+end
+
+--- One output for each number of the target; of images, in the same place.
 function element.fits_numbers(self, out, target)
   if target.kind ~= "number" then
-    return ("%s.%s compares numbers, but the target is one of %d classes"):format(self.kind, self.type, target.classes)
-  elseif product(out) ~= product(target.shape) then
-    return ("the head gives %s for each example, but the target has %d number%s"):format(shown(out),
-      product(target.shape), product(target.shape) == 1 and "" or "s")
+    return no_number(self, target)
+  end
+  local n, large, own = product(target.shape), sizes(target.shape), sizes(out)
+  if product(out) ~= n then
+    return ("the head gives %s for each example, but the target %s"):format(shown(out),
+      #large > 1 and "is " .. shown(target.shape) or ("has %d number%s"):format(n, n == 1 and "" or "s"))
+  elseif #large > 1 and #own > 1 and not same(large, own) then -- a flat head of as many outputs is reshaped
+    return ("the head gives %s for each example, but the target is %s"):format(shown(out), shown(target.shape))
+  end
+end
+
+--- The same for vectors, along the first size of a target: embeddings, surface normals [3, height, width].
+function element.fits_vectors(self, out, target)
+  if target.kind == "number" and ((target.shape or {})[1] or 0) < 2 then
+    return ("%s.%s compares vectors, but the target is %s"):format(self.kind, self.type, shown(target.shape or {}))
+  end
+  return element.fits_numbers(self, out, target)
+end
+
+--- The same for boxes: [4], or [n, 4].
+function element.fits_boxes(self, out, target)
+  local shape = target.shape or {}
+  if target.kind == "number" and (#shape < 1 or #shape > 2 or shape[#shape] ~= 4) then
+    return ("%s.%s compares boxes x1, y1, x2, y2: [4] or [n, 4], but the target is %s"):format(self.kind, self.type,
+      shown(shape))
+  end
+  return element.fits_numbers(self, out, target)
+end
+
+-- Outputs of `n` channels at every place of the target.
+local function fits_places(out, target, n, what)
+  local where = target.shape or {}
+  if out[1] ~= n or not same({ table.unpack(out, 2) }, where) then
+    return ("the head gives %s for each example, but the target has %s%s: it should give %s"):format(shown(out), what,
+      #where > 0 and " at each of " .. shown(where) or "", shown { n, table.unpack(where) })
   end
 end
 
@@ -125,10 +210,8 @@ end
 function element.fits_classes(self, out, target)
   if target.kind ~= "class" then
     return ("%s.%s wants a class, but the target is a number"):format(self.kind, self.type)
-  elseif out[1] ~= target.classes then
-    return ("the head gives %s for each example, but the target has %d classes: the first size should be %d"):format(
-      shown(out), target.classes, target.classes)
   end
+  return fits_places(out, target, target.classes, ("%d classes"):format(target.classes))
 end
 
 --- One output for yes or no: numbers of 0 and 1, or two classes.
@@ -140,6 +223,7 @@ function element.fits_binary(self, out, target)
   elseif out[1] ~= 1 then
     return ("the head gives %s for each example; yes or no is 1 output"):format(shown(out))
   end
+  return fits_places(out, target, 1, "yes or no")
 end
 
 --- Either.

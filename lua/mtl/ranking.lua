@@ -10,20 +10,20 @@ local function columns(pred, target, score, ignore)
   if element.several(pred, target) then
     local classes = pred:shape(2)
     local y, missing = element.classes(target, ignore)
-    local order = {}
+    local at, order = y:shape(), {}
+    table.insert(at, 2, 1)
     for i = 1, pred:rank() do
       order[i] = i == 1 and 1 or i + 1
     end
     order[#order] = 2 -- classes last
-    local x = score(pred, 2):permute(order):reshape(-1, classes)
+    local x = score(core.where(missing:reshape(at), 0, pred), 2):permute(order):reshape(-1, classes)
     return x, core.where(missing:reshape(-1, 1), -1, y:reshape(-1):one_hot(classes))
   end
   local x, y, missing = element.binary(pred, target)
-  local n = #target
-  local width = n > 0 and y:count() // n or 1
+  local width = target:dtype() == "float32" and y:count() // #target or 1 -- classes are one question, at every place
   y = y:ge(0.5)
   y = missing and core.where(missing, -1, y) or y
-  return score(x):reshape(n, width), y:reshape(n, width)
+  return score(x):reshape(-1, width), y:reshape(-1, width)
 end
 
 -- Orders as the probability does, without its ties near 1 and 0.

@@ -29,13 +29,10 @@ return kpi.define {
     return self.counts.n > 0 and self.counts.right / self.counts.n or nil
   end,
   soft = function(self, pred, target)
-    local p, missing, n
+    local p, _, missing, n
     if element.several(pred, target) then
-      local y
-      y, missing, n = element.classes(target, self.ignore)
-      local shape = y:shape()
-      table.insert(shape, 2, 1)
-      p = pred:softmax(2):gather(2, y:reshape(shape)):reshape(target:shape())
+      p, _, missing, n = element.true_class(pred, target, self.ignore)
+      p = p:exp()
     else
       local x, y
       x, y, missing, n = element.binary(pred, target)

@@ -1,11 +1,13 @@
---- Mean absolute error, |pred - target|, in the target's units.
+--- Mean absolute error, |pred - target|, in the target's units. `positive = true`: targets of 0 or below are missing
+-- too, as unknown depths are.
 local metric = require "mtl.metric"
 local element = require "mtl.element"
 
 return metric.define {
   name = "abs_error",
+  params = { positive = { default = false, type = "boolean" } },
   update = function(self, pred, target)
-    local x, y, missing, n = element.numbers(pred, target)
+    local x, y, missing, n = element.numbers(pred, self.positive and element.positive(target) or target)
     self.sum, self.n = self.sum + element.sum((x - y):abs(), missing), self.n + n
   end,
 }

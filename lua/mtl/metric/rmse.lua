@@ -1,11 +1,13 @@
---- Root of the mean squared error, in the target's units; outliers weigh more than in abs_error.
+--- Root of the mean squared error, in the target's units; outliers weigh more than in abs_error. `positive = true`:
+-- targets of 0 or below are missing too (depths).
 local metric = require "mtl.metric"
 local element = require "mtl.element"
 
 return metric.define {
   name = "rmse",
+  params = { positive = { default = false, type = "boolean" } },
   update = function(self, pred, target)
-    local x, y, missing, n = element.numbers(pred, target)
+    local x, y, missing, n = element.numbers(pred, self.positive and element.positive(target) or target)
     self.sum, self.n = self.sum + element.sum((x - y):square(), missing), self.n + n
   end,
   value = function(self)

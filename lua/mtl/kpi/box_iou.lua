@@ -1,0 +1,31 @@
+--- Mean intersection over union of boxes x1, y1, x2, y2 (last dimension; opposite corners in any order), each predicted
+-- box with its own target. A box with a NaN in its target is left out; without an area in either box it is 0.
+-- Soft form: the same, exact; it has no gradient where boxes do not overlap, so pair it with loss.giou.
+-- For localisation: one box, or a fixed number of boxes, an example.
+local kpi = require "mtl.kpi"
+local box = require "mtl.box"
+local element = require "mtl.element"
+
+local function overlaps(pred, target)
+  local x, y, missing, n = element.vectors(pred, target, target:rank())
+  return (box.iou(x, y)), missing, n
+end
+
+return kpi.define {
+  name = "box_iou",
+  fits = element.fits_boxes,
+  reset = function(self)
+    self.counts = { sum = 0, n = 0 }
+  end,
+  update = function(self, pred, target)
+    local iou, missing, n = overlaps(pred, target)
+    self.counts.sum, self.counts.n = self.counts.sum + element.sum(iou, missing), self.counts.n + n
+  end,
+  value = function(self)
+    return self.counts.n > 0 and self.counts.sum / self.counts.n or nil
+  end,
+  soft = function(_, pred, target)
+    local iou, missing, n = overlaps(pred, target)
+    return n > 0 and element.mean(iou, missing, n) or nil
+  end,
+}

@@ -1,0 +1,22 @@
+--- Kullback-Leibler divergence of softmax(pred) from target probabilities: sum over classes (dimension 2) of
+-- y (log y - log softmax(pred)), the mean over rows (PyTorch's "batchmean" for [batch, classes]). A row with a NaN in
+-- its target is left out. For targets that are distributions: several annotators' votes, the output of another model.
+local loss = require "mtl.loss"
+local element = require "mtl.element"
+
+return loss.define {
+  name = "kl_div",
+  form = "classification",
+  fits = element.fits_vectors,
+  compute = function(_, pred, target)
+    local x, y, missing, n = element.vectors(pred, target, 2)
+    local sum = y:sum(2, true)
+    local off = element.sum((sum - 1):abs():gt(0.01), missing)
+    if off > 0 or y:min():item() < 0 then
+      error(("loss.kl_div: %s, but the targets should be probabilities that sum to 1"):format(off > 0
+        and ("%d of %d rows sum to something else"):format(off, n) or "one is below 0"), 0)
+    end
+    local e = (y * (y:clamp(1e-38):log() - x:log_softmax(2))):sum(2, true)
+    return element.mean(e:relu(), missing, n), n -- rounding may leave it just below 0
+  end,
+}

@@ -1,0 +1,19 @@
+--- Poisson negative log-likelihood: exp(pred) - target pred, the head giving the logarithm of the rate; the mean over
+-- the labelled elements. Without the term log(target!), which no parameter changes (PyTorch's poisson_nll_loss with
+-- log_input = true, full = false), so it may be below 0. For counts: visits, events, cells; targets of at least 0.
+local loss = require "mtl.loss"
+local element = require "mtl.element"
+
+return loss.define {
+  name = "poisson",
+  form = "classification",
+  negative = true,
+  fits = element.fits_numbers,
+  compute = function(_, pred, target)
+    local x, y, missing, n = element.numbers(pred, target)
+    if n > 0 and y:min():item() < 0 then
+      error(("loss.poisson: a target is %g, which should be a count of at least 0"):format(y:min():item()), 0)
+    end
+    return element.mean(x:exp() - y * x, missing, n), n
+  end,
+}
