@@ -99,7 +99,7 @@ describe("a checkpoint", function()
     local saved = checkpoint.open(out .. "/checkpoint.safetensors")
     assert.same({ 16, 2 }, saved.tensor("trunk.0.weight"):shape())
     assert.same({ 1 }, saved.tensor("heads.height.bias"):shape())
-    local model = core.model(saved.info.model):freeze { seed = 9, inputs = saved.info.input_shapes }
+    local model = core.model(saved.info.model):freeze { seed = 9, inputs = saved.info.sources[1].input_shapes }
     checkpoint.restore_model(saved, model)
     for _, p in ipairs(model:parameters()) do
       assert.equal(saved.tensor(p.name):bytes(), p.tensor:bytes())

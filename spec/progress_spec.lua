@@ -17,14 +17,14 @@ end
 local function tasks(...)
   local list = {}
   for i, name in ipairs { ... } do
-    list[i] = { name = name, kpi = { type = "accuracy" }, metrics = {} }
+    list[i] = { name = name, kpi = { type = "accuracy" }, metrics = {}, metric_names = {} }
   end
   return list
 end
 
 local info = {
   out = "runs/one", recipe = { name = "small", tasks = tasks("left", "right") }, seed = 1, parameters = 21840,
-  shared = 20000, rows = { train = 1000 }, batch = 10, batches = 100,
+  shared = 20000, rows = { train = 1000 }, batch = 10, batches = { 100, 100 },
   stages = { { ends = mtl.when.epochs(1) }, { ends = mtl.when.epochs(3) } },
 }
 

@@ -235,7 +235,8 @@ describe("check_fit", function()
   local function fit(r, of, rows)
     local model = core.model(r.model_json)
     model:freeze { seed = 1, inputs = { { 4 } } }
-    return pcall(r.check_fit, r, { targets = of or targets, rows = rows or { train = 1, valid = 1 } }, model)
+    return pcall(r.check_fit, r, { targets = of or targets, rows = rows or { train = 1, valid = 1 } }, model,
+      { 1, 2 })
   end
 
   it("checks heads against losses and targets", function()

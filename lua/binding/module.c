@@ -62,15 +62,19 @@ int luaopen_mtl_core(lua_State *L)
     luaL_newlib(L, functions);
     lua_pushliteral(L, MTL_VERSION);
     lua_setfield(L, -2, "VERSION");
+    lua_pushliteral(L, MTL_DATA_DIR); /* where `cmake --install` puts recipes and data sets */
+    lua_setfield(L, -2, "DATA_DIR");
     lmtl_open_memory(L);
     lmtl_open_tensor(L);
     lmtl_open_grad(L);
     lmtl_open_model(L);
     lmtl_open_optimizer(L);
+    lmtl_open_task(L);
     lmtl_open_loader(L);
     lmtl_open_io(L);
     lmtl_open_json(L);
     lmtl_open_random(L);
     lmtl_open_system(L);
+    lmtl_open_prompt(L);
     return 1;
 }

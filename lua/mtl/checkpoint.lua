@@ -2,6 +2,8 @@
 -- the moments of optimizers; its metadata hold, as JSON under "mtl", everything else that a run needs to go on to the
 -- same bits.
 local core = require "mtl.core"
+local folder = require "mtl.folder"
+local parts = require "mtl.parts"
 
 local checkpoint = {}
 
@@ -22,12 +24,9 @@ local function tensors_of(t)
   if t.optimizer then
     moments("optimizer", t.optimizer)
   end
-  for key, policy in pairs(t.policies) do
-    for i, slot in ipairs(policy.learned or {}) do
-      local name = ("policy.%d.%d"):format(key, i)
-      list[#list + 1] = { name, slot.tensor }
-      moments(name, slot.optimizer)
-    end
+  for name, leaf in pairs(parts.leaves(t)) do
+    list[#list + 1] = { name, leaf.tensor }
+    moments(name, leaf.optimizer)
   end
   table.sort(list, function(a, b) return a[1] < b[1] end)
   return list
@@ -41,16 +40,34 @@ function checkpoint.finite(model)
   return zero == 0
 end
 
-function checkpoint.save(path, t, info)
+-- What a run needs to go on, and what reads new data as the training did: without the recipe.
+local function describe(t)
+  local tasks, sources = {}, core.array {}
+  for k, s in ipairs(t.sources) do
+    sources[k] = { kind = s.set.kind, state = s.set.state, inputs = s.set.inputs, input_shapes = s.set.input_shapes,
+      batch = s.set.batch }
+    for _, i in ipairs(s.tasks) do
+      local task = t.recipe.tasks[i]
+      tasks[i] = { name = task.name, target = task.target, description = s.set.targets[task.target], source = k,
+        loss = { type = task.loss.type } }
+    end
+  end
+  return { format = folder.FORMAT, version = core.VERSION, recipe = t.recipe.name, seed = t.seed,
+    model = t.recipe.model_json, rows = t.rows, tasks = tasks, sources = sources, at = t.at, metrics = t.log.bytes,
+    rand = { core.manual_seed() } }
+end
+
+--- Writes all of a training, replacing the file at `path` whole.
+function checkpoint.save(path, t)
+  local info = describe(t)
   info.passes = t.model:passes()
   info.counts = t.optimizer and core.array(t.optimizer:counts())
-  info.policies = {}
+  info.policies, info.leaves = {}, {}
   for key, policy in pairs(t.policies) do
-    local counts = core.array {}
-    for i, slot in ipairs(policy.learned or {}) do
-      counts[i] = slot.optimizer:counts()[1]
-    end
-    info.policies[tostring(key)] = { state = policy.object.state, counts = counts }
+    info.policies[tostring(key)] = { state = policy.object.state }
+  end
+  for name, leaf in pairs(parts.leaves(t)) do
+    info.leaves[name] = leaf.optimizer:counts()[1]
   end
   core.safetensors_write(path, tensors_of(t), { { "mtl", core.json_encode(info) } })
 end
@@ -106,7 +123,7 @@ local function restore_optimizer(saved, name, optimizer, counts)
   optimizer:counts(counts)
 end
 
---- Optimizer and policies, which must exist as they did when it was saved.
+--- Optimizer, policies and leaves, which must exist as they did when it was saved.
 function checkpoint.restore_training(saved, t)
   if t.optimizer and saved.info.counts then
     restore_optimizer(saved, "optimizer", t.optimizer, saved.info.counts)
@@ -115,11 +132,12 @@ function checkpoint.restore_training(saved, t)
     local kept = saved.info.policies[tostring(key)]
     if kept then
       policy.object.state = kept.state
-      for i, slot in ipairs(policy.learned or {}) do
-        local name = ("policy.%d.%d"):format(key, i)
-        copy(saved, name, slot.tensor)
-        restore_optimizer(saved, name, slot.optimizer, { kept.counts[i] })
-      end
+    end
+  end
+  for name, leaf in pairs(parts.leaves(t)) do
+    if saved.info.leaves[name] then
+      copy(saved, name, leaf.tensor)
+      restore_optimizer(saved, name, leaf.optimizer, { saved.info.leaves[name] })
     end
   end
 end

@@ -1,6 +1,7 @@
 --- Evaluation of a split: KPIs and metrics are exact over all of it, losses are means over the labelled elements.
 local core = require "mtl.core"
 local element = require "mtl.element"
+local parts = require "mtl.parts"
 local units = require "mtl.units"
 
 local evaluate = {}
@@ -13,9 +14,9 @@ local function meters(task)
   return m
 end
 
-local function update(m, task, description, output, target)
+local function update(m, loss_of, slots, description, output, target)
   local pred = element.match(output, target)
-  local loss <close>, remains = task.loss:compute(pred, target)
+  local loss <close>, remains = loss_of:compute(pred, target, slots)
   remains = remains or #target
   if remains > 0 then
     m.loss = m.loss + loss:item() * remains
@@ -32,42 +33,60 @@ local function result(m, task)
   if #m.metrics > 0 then
     r.metrics = {}
     for i, metric in ipairs(m.metrics) do
-      r.metrics[task.metrics[i].type] = metric:value() or core.null
+      r.metrics[task.metric_names[i]] = metric:value() or core.null
     end
   end
   return r
 end
 
---- @param e { model =, set =, tasks = recipe.tasks, field = places of targets in a batch by task, inputs = places of
--- inputs }
--- @param index tasks to evaluate, by their place in the recipe
--- @param loader of the split
+-- One source's tasks over a split.
+local function run_source(t, source, split, of, limit)
+  local loader, mask = source:split(split), 0
+  for _, i in ipairs(source.tasks) do
+    mask = of[i] and mask | 1 << (i - 1) or mask
+  end
+  if not loader or mask == 0 then
+    return
+  end
+  loader:start(false, 0, 0, 0)
+  local made = 0
+  while not limit or made < limit do
+    local batch = loader:next()
+    if not batch then
+      break
+    end
+    made = made + 1
+    local outputs = t.model:forward(source:pick(batch), mask, false)
+    for _, i in ipairs(source.tasks) do
+      if of[i] then
+        update(of[i], t.losses[i], parts.slots(t, i), source.set.targets[t.recipe.tasks[i].target], outputs[i],
+          batch[source.field[i]])
+      end
+    end
+    collectgarbage "step" -- a meter may keep what it was given, so batches are left to the collector
+  end
+end
+
+--- Evaluates tasks on a split of their data.
+-- @param t a training (see training.lua)
+-- @param split "train", "valid" or "test"
+-- @param index tasks, by their place in the recipe
+-- @param limit batches at most; nil: all
 -- @return { left = { loss =, kpi =, metrics = { ... } }, ... }; what is undefined is core.null
-function evaluate.run(e, index, loader)
-  local of, mask = {}, 0
+function evaluate.run(t, split, index, limit)
+  local of = {}
   for _, i in ipairs(index) do
-    of[i] = meters(e.tasks[i])
-    mask = mask | 1 << (i - 1)
+    of[i] = meters(t.recipe.tasks[i])
   end
   core.no_grad(function()
-    loader:start(false, 0, 0, 0)
-    while true do
-      local batch = loader:next()
-      if not batch then
-        break
-      end
-      local outputs = e.model:forward(units.pick(batch, e.inputs), mask, false)
-      for _, i in ipairs(index) do
-        local task = e.tasks[i]
-        update(of[i], task, e.set.targets[task.target], outputs[i], batch[e.field[i]])
-      end
-      collectgarbage "step" -- a meter may keep what it was given, so batches are left to the collector
+    for _, source in ipairs(t.sources) do
+      run_source(t, source, split, of, limit)
     end
   end)
   collectgarbage "step"
   local results = {}
   for _, i in ipairs(index) do
-    results[e.tasks[i].name] = result(of[i], e.tasks[i])
+    results[t.recipe.tasks[i].name] = result(of[i], t.recipe.tasks[i])
   end
   return results
 end

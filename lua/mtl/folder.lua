@@ -4,7 +4,7 @@ local path = require "mtl.path"
 
 local folder = {}
 
-folder.FORMAT = 1 -- of run.json and checkpoints
+folder.FORMAT = 2 -- of run.json and checkpoints
 
 local function read(file)
   local f, message = io.open(file, "rb")
@@ -71,12 +71,14 @@ function folder.describe(out, recipe, t, options)
     core.mkdir((path.split(to)))
     core.file_write(to, file.text)
   end
+  local set = t.sources[1].set
   core.file_write(path.join(out, "run.json"), core.json_encode({
     format = folder.FORMAT,
     recipe = { name = recipe.name, file = files and files[1] and files[1].name, folder = t.folder },
     set = core.array(options.set or {}), seed = t.seed, device = t.device, threads = core.threads(),
-    data = { dir = options.data_dir and core.realpath(options.data_dir), seed = t.set.seed, batch = t.set.batch,
-      rows = t.set.rows },
+    data = { dir = options.data_dir and core.realpath(options.data_dir), seed = set.seed, batch = set.batch,
+      rows = t.rows },
+    init = t.init and { from = t.init.file, matched = core.array(t.init.matched) },
     max_steps = options.max_steps, version = core.VERSION, started = os.date "!%Y-%m-%dT%H:%M:%SZ",
     host = { system = core.uname(), cpu = core.cpu_model(), cores = core.cores(), isa = core.isa(),
       blas = core.blas() },

@@ -46,14 +46,14 @@ end
 local function plan(self, info)
   self.lengths = {}
   for i, stage in ipairs(info.stages) do
-    local length = stage.ends:length(info.batches) or math.huge
-    length = math.min(length, (stage.max_epochs or math.huge) * info.batches)
+    local length = stage.ends:length(info.batches[i]) or math.huge
+    length = math.min(length, (stage.max_epochs or math.huge) * info.batches[i])
     self.lengths[i] = length < math.huge and length
   end
 end
 
 local function epochs_of(self, stage)
-  return self.lengths[stage] and math.ceil(self.lengths[stage] / self.batches)
+  return self.lengths[stage] and math.ceil(self.lengths[stage] / self.batches[stage])
 end
 
 -- Steps and epochs of all stages; nil where they are not known.
@@ -98,7 +98,7 @@ end
 
 -- Parts of the first line, the dearest first; what does not fit is left out, and the bar takes the rest.
 local function headline(self, ev, columns)
-  local stage_epoch = (ev.stage_step - 1) // self.batches + 1
+  local stage_epoch = (ev.stage_step - 1) // self.batches[ev.stage_index] + 1
   local of = epochs_of(self, ev.stage_index)
   local fraction = self.lengths[ev.stage_index] and ev.stage_step / self.lengths[ev.stage_index]
     or ev.batch / ev.batches
@@ -193,6 +193,11 @@ function progress:done(summary)
   self.file:write(("%s steps, %d epochs in %s (%s samples/s)\n%s\n"):format(text.count(summary.steps), summary.epochs,
     text.seconds(summary.seconds), text.count(summary.samples_per_s), text.clean(summary.out)))
   self.file:flush()
+end
+
+--- What people should know of how the training began.
+function progress:note(line)
+  say(self, line)
 end
 
 --- Warnings are not errors: quiet holds them back.

@@ -9,15 +9,8 @@ function setup.refuse_unsupported(recipe)
   local function refuse(what)
     error(("%s: this version of mtl does not have it yet"):format(what), 0)
   end
-  if recipe.accumulate ~= nil and recipe.accumulate ~= 1 then
-    refuse "accumulate"
-  elseif recipe.diagnose ~= nil and recipe.diagnose ~= 0 then
+  if recipe.diagnose ~= 0 then
     refuse "diagnose"
-  end
-  for _, task in ipairs(recipe.tasks) do
-    if task.data then
-      refuse(("tasks.%s.data (a data set of its own)"):format(task.name))
-    end
   end
   for _, stage in ipairs(recipe.stages) do
     if stage.policy.needs and stage.policy.needs ~= "loss" then
@@ -26,9 +19,10 @@ function setup.refuse_unsupported(recipe)
   end
 end
 
---- Opens a recipe's data as its declaration says. Relative paths start at `from`.
-function setup.open_data(recipe, from, data_dir, state)
-  return recipe.data:open {
+--- Opens data as their declaration says. Relative paths start at `from`.
+-- @param state what an earlier run kept of them, or nil
+function setup.open_data(declaration, from, data_dir, state)
+  return declaration:open {
     folder = from, data_dir = data_dir, state = state,
     path = function(p)
       return path.check(p, "read", from)
@@ -47,31 +41,31 @@ function setup.same_run(recipe, seed, saved)
 end
 
 --- Data that changed since a run was started would be split in another way: rows that it trained on would be tested.
-function setup.same_rows(set, saved)
-  local kept = saved and saved.info.rows or set.rows
+function setup.same_rows(rows, saved)
+  local kept = saved and saved.info.rows or rows
   for _, name in ipairs { "train", "valid", "test" } do
-    if set.rows[name] ~= kept[name] then
+    if rows[name] ~= kept[name] then
       error(("the data have changed since the run was started: split '%s' had %d rows, and now has %d"):format(name,
-        kept[name] or 0, set.rows[name] or 0), 0)
+        kept[name] or 0, rows[name] or 0), 0)
     end
   end
 end
 
---- Places in a batch of what the model reads, and the shapes of that.
-function setup.inputs(set, model)
-  local place, inputs, shapes = {}, {}, {}
+--- Places in a batch of what the model reads, in its order.
+-- @param partly other data sets give what this one has not: nil stands for that
+function setup.inputs(set, model, partly)
+  local place, inputs = {}, {}
   for i, name in ipairs(set.inputs) do
     place[name] = i
   end
   local names = model:inputs()
   for i, name in ipairs(names) do
-    inputs[i] = place[name] or #names == 1 and #set.inputs == 1 and 1
-    if not inputs[i] then
+    inputs[i] = place[name] or #names == 1 and #set.inputs == 1 and 1 or nil
+    if not inputs[i] and not partly then
       error(("the model reads '%s', but the data have %s"):format(name, table.concat(set.inputs, ", ")), 0)
     end
-    shapes[i] = set.input_shapes[inputs[i]]
   end
-  return inputs, shapes
+  return inputs
 end
 
 --- Places in a batch of the tasks' targets.

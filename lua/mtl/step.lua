@@ -2,8 +2,8 @@
 -- the batch, under any policy, after the forward and before the backward pass. A task without labels is absent from the
 -- step: neither its KPI nor its slots move. Every tensor of a step is released at its end.
 local core = require "mtl.core"
-local element = require "mtl.element"
-local units = require "mtl.units"
+local leaf = require "mtl.leaf"
+local measure = require "mtl.measure"
 
 local step = {}
 
@@ -16,37 +16,6 @@ end
 
 local function finite(x)
   return x == x and x ~= math.huge and x ~= -math.huge
-end
-
--- Loss, KPI and, where the policy asks for it, soft KPI of one task on this batch. nil: no labels.
-local function measure(t, task, output, target, hold)
-  local pred = element.match(output, target)
-  hold[#hold + 1] = pred
-  local loss, remains = task.loss:compute(pred, target)
-  hold[#hold + 1] = loss
-  if remains == 0 then
-    return nil
-  end
-  local value = loss:item()
-  if not finite(value) then
-    t:diverged(("the loss of task '%s' is %s"):format(task.name, value ~= value and "NaN" or "infinite"))
-  end
-  local m = { task = task, tensor = loss, loss = value }
-  local was = core.recording(false)
-  local meter = t.meters[task.index]
-  meter:reset()
-  meter:update(pred, target)
-  m.kpi = meter:value()
-  core.recording(was)
-  if m.kpi and not finite(m.kpi) then
-    m.kpi = nil
-  end
-  if t.policy.soft then
-    m.soft_tensor = meter:soft(pred, target)
-    hold[#hold + 1] = m.soft_tensor
-    m.soft = m.soft_tensor and m.soft_tensor:item()
-  end
-  return m
 end
 
 -- Moves the average at key `name`; the first value seeds it, an undefined one leaves it. Returns it and its old value.
@@ -115,23 +84,60 @@ local function backward_by_weights(t, ctx, measured)
 end
 
 -- The policy learns its weights: it gives the total as a tensor of the losses and its own leaves.
-local function backward_by_total(t, ctx, measured, hold)
+local function backward_by_total(t, ctx, losses, hold)
   local leaves = {}
-  ctx.loss_tensors, ctx.learned_values = {}, {}
-  for i, slot in ipairs(t.policy.learned) do
-    leaves[i] = slot.tensor
-    ctx.learned_values[i] = slot.tensor:item()
-    slot.arena:zero_grad()
+  ctx.loss_tensors, ctx.learned_values = losses, {}
+  for i, own in ipairs(t.policy.learned) do
+    leaves[i] = own.tensor
+    ctx.learned_values[i] = own.tensor:item()
+    own:zero_grad()
   end
   ctx.learned = core.cat(leaves, 1)
   hold[#hold + 1] = ctx.learned
-  for i, m in ipairs(measured) do
-    ctx.loss_tensors[i] = m.tensor
-  end
   local total = t.policy.object:total(ctx)
   hold[#hold + 1] = total
   core.backward { { value = total } }
   return by_position(t, ctx, t.policy.object:weights(ctx))
+end
+
+-- The task gradients of all micro-batches are there, each summed over its labels: they are weighed and mixed.
+local function mix(t, ctx, measured, mask, hold)
+  local weights
+  if t.policy.learned then
+    local losses = {}
+    for i, m in ipairs(measured) do
+      losses[i] = core.full({}, m.loss)
+      hold[#hold + 1] = losses[i]
+    end
+    weights = backward_by_total(t, ctx, losses, hold)
+  else
+    weights = by_position(t, ctx, (t.policy.object:weights(ctx)))
+  end
+  local each = {}
+  for i = 1, #t.recipe.tasks do
+    each[i] = 0
+  end
+  for i, m in ipairs(measured) do
+    each[m.task.index] = weights[i] / m.remains
+    for _, own in ipairs(t.loss_leaves[m.task.index] or {}) do
+      own:scale(each[m.task.index])
+    end
+  end
+  core.mix(t.model, mask, each)
+  return weights
+end
+
+local function weigh(t, ctx, measured, mask, hold)
+  if t.recipe.accumulate > 1 then
+    return mix(t, ctx, measured, mask, hold)
+  elseif t.policy.learned then
+    local losses = {}
+    for i, m in ipairs(measured) do
+      losses[i] = m.tensor
+    end
+    return backward_by_total(t, ctx, losses, hold)
+  end
+  return backward_by_weights(t, ctx, measured)
 end
 
 local function update(t, mask, measured, lr)
@@ -140,61 +146,79 @@ local function update(t, mask, measured, lr)
     t.lr_now = lr
   end
   t.optimizer:step(mask, t.recipe.clip or 0)
-  for _, m in ipairs(t.policy.learned and measured or {}) do
-    local slot = t.policy.learned[m.task.index]
-    slot.optimizer:set { lr = t.policy.object.lr or lr }
-    slot.optimizer:step()
+  for _, m in ipairs(measured) do
+    if t.policy.learned then
+      t.policy.learned[m.task.index]:step(t.policy.object.lr or lr)
+    end
+    for _, own in ipairs(t.loss_leaves[m.task.index] or {}) do
+      own:step(lr)
+    end
   end
 end
 
---- Makes one step of stage `stage` on a batch (tensors: inputs, then targets). at.step and at.stage_step count it
--- already.
+local function record_of(t, stage, lr, ctx, measured, weights)
+  local record = { kind = "step", step = t.at.step, epoch = t.at.epoch, stage = stage.name, lr = lr, loss = 0,
+    tasks = {} }
+  local sum = 0
+  for i, m in ipairs(measured) do
+    record.loss = record.loss + weights[i] * m.loss
+    sum = sum + weights[i]
+    record.tasks[m.task.name] = { loss = m.loss, kpi = m.kpi or core.null, kpi_ema = ctx.kpis_ema[i] or core.null,
+      kpi_soft = m.soft, weight = weights[i] }
+  end
+  return record, sum
+end
+
+--- Makes one step of stage `stage`. at.step and at.stage_step count it already.
+-- @param draw function() -> a batch (tensors: inputs, then targets) of every source with an active task, by its place;
+-- nil: the epoch is over. It is called recipe.accumulate times, or until the epoch is over.
 -- @return record of the step, for the log
-function step.run(t, stage, batch)
-  local hold, measured, mask = {}, {}, 0
-  local outputs = t.model:forward(units.pick(batch, t.inputs), stage.mask, true)
+function step.run(t, stage, draw)
+  local hold, tally, weights, ctx = {}, measure.begin(t, stage), nil, nil
   t.model:zero_grad()
-  for _, index in ipairs(stage.index) do
-    local m = measure(t, t.recipe.tasks[index], outputs[index], batch[t.field[index]], hold)
-    if m then
-      measured[#measured + 1] = m
-      mask = mask | 1 << (index - 1)
+  for _, leaves in pairs(t.loss_leaves) do
+    for _, own in ipairs(leaves) do
+      own:zero_grad()
     end
   end
-  local lr = t:lr(stage)
-  local record = { kind = "step", step = t.at.step, epoch = t.at.epoch, stage = stage.name, lr = lr, loss = 0 }
-  record.tasks = {}
-  if #measured > 0 then
-    local ctx = context(t, stage, measured)
-    local weights
-    if t.policy.learned then
-      weights = backward_by_total(t, ctx, measured, hold)
-    else
-      weights = backward_by_weights(t, ctx, measured)
+  for _ = 1, t.recipe.accumulate do
+    local batches = draw()
+    if not batches then
+      break
     end
+    local roots = measure.add(t, stage, tally, batches, hold)
+    for _, batch in pairs(batches) do
+      for _, tensor in pairs(batch) do
+        hold[#hold + 1] = tensor
+      end
+    end
+    if t.recipe.accumulate > 1 then
+      if #roots > 0 then
+        core.backward(roots, #t.recipe.tasks)
+      end
+      release(hold)
+    end
+  end
+  local measured, mask = measure.finish(t, stage, tally)
+  local lr = t:lr(stage)
+  if #measured > 0 then
+    ctx = context(t, stage, measured)
+    weights = weigh(t, ctx, measured, mask, hold)
     release(hold)
-    release(outputs)
     update(t, mask, measured, lr)
     if t.policy.object.after_step then
       t.policy.object:after_step(ctx)
     end
-    local sum = 0
-    for i, m in ipairs(measured) do
-      record.loss = record.loss + weights[i] * m.loss
-      sum = sum + weights[i]
-      record.tasks[m.task.name] = { loss = m.loss, kpi = m.kpi or core.null, kpi_ema = ctx.kpis_ema[i] or core.null,
-        kpi_soft = m.soft, weight = weights[i] }
-    end
-    t:watch(sum, #measured)
   end
   release(hold)
-  release(outputs)
-  release(batch)
+  local record, sum = record_of(t, stage, lr, ctx, measured, weights)
+  if #measured > 0 then
+    t:watch(sum, #measured)
+  end
   return record
 end
 
---- A policy at work: an instance with a state of its own and, for learned weights, a leaf and an optimizer for each
--- task (so that a task that is not in a step has its weight untouched).
+--- A policy at work: an instance with a state of its own and, for learned weights, a leaf for each task.
 function step.policy(declaration, tasks, settings)
   local policy = { object = declaration:new() }
   policy.object.state = policy.object.state or {}
@@ -205,9 +229,7 @@ function step.policy(declaration, tasks, settings)
   if policy.object.learned then
     policy.learned = {}
     for i, value in ipairs(policy.object:learned(#tasks)) do
-      local arena = core.arena { { name = "weight", shape = { 1 }, value = value } }
-      policy.learned[i] = { arena = arena, tensor = arena:parameters()[1].tensor,
-        optimizer = core.optimizer(arena, settings) }
+      policy.learned[i] = leaf.new({ name = tasks[i].name, value = value }, settings)
     end
   end
   return policy

@@ -6,6 +6,7 @@ local failure = require "mtl.failure"
 local folder = require "mtl.folder"
 local log = require "mtl.log"
 local path = require "mtl.path"
+local source = require "mtl.source"
 local step = require "mtl.step"
 local training = require "mtl.training"
 
@@ -54,16 +55,12 @@ local function train_epoch(t, stage)
   if at.batch == 0 then
     at.epoch = at.epoch + 1
   end
-  t.loader:start(true, t.seed, at.epoch, at.batch)
+  local draw = source.draw(t, stage)
   t:mark()
   local event = { epoch_end = false }
-  while not over do
-    local batch, rows = t.loader:next()
-    if not batch then
-      break
-    end
-    at.step, at.stage_step, at.batch, at.samples = at.step + 1, at.stage_step + 1, at.batch + 1, at.samples + rows
-    local record = step.run(t, stage, batch)
+  while not over and at.batch < t.batches do
+    at.step, at.stage_step, at.batch = at.step + 1, at.stage_step + 1, at.batch + 1
+    local record = step.run(t, stage, draw)
     collectgarbage "step" -- what Lua code made in this step and nobody holds any more
     event.steps, event.epochs = at.stage_step, at.stage_epoch
     over = stage.ends:done(at.when, event) and true or false
@@ -216,8 +213,11 @@ end
 local function run(recipe, options)
   local t = open(recipe, options)
   tell(t, "start", { out = t.out, recipe = recipe, stages = recipe.stages, seed = t.seed, parameters = t.model:count(),
-    shared = t.model:shared(), rows = t.set.rows, batch = t.set.batch, batches = t.batches,
+    shared = t.model:shared(), rows = t.rows, batch = t.sources[1].set.batch, batches = t:steps_by_stage(),
     resumed = t.saved_step })
+  if t.init_report then
+    tell(t, "note", t.init_report)
+  end
   train_stages(t)
   local summary = finish(t)
   t.log:close()

@@ -4,9 +4,10 @@ local core = require "mtl.core"
 local checkpoint = require "mtl.checkpoint"
 local evaluate = require "mtl.evaluate"
 local failure = require "mtl.failure"
-local folder = require "mtl.folder"
+local parts = require "mtl.parts"
 local path = require "mtl.path"
 local setup = require "mtl.setup"
+local source = require "mtl.source"
 local step = require "mtl.step"
 
 local training = {}
@@ -16,35 +17,31 @@ training.__index = training
 function training.new(recipe, options, saved)
   setup.refuse_unsupported(recipe)
   local t = setmetatable({ recipe = recipe, tasks = recipe.tasks, progress = options.progress }, training)
-  t.policies, t.frozen, t.meters = {}, {}, {}
+  t.policies, t.frozen, t.meters, t.losses, t.loss_leaves = {}, {}, {}, {}, {}
   t.seed = options.seed or saved and saved.info.seed or recipe.seed or 1
   t.device = options.device or recipe.device or "cpu"
   t.folder = options.folder or recipe.file and core.realpath((path.split(recipe.file))) or core.realpath "."
   setup.same_run(recipe, t.seed, saved)
-  t.set = setup.open_data(recipe, t.folder, options.data_dir, saved and saved.info.data)
-  setup.same_rows(t.set, saved)
+  t.sources = source.open(recipe, function(declaration, state)
+    return setup.open_data(declaration, t.folder, options.data_dir, state)
+  end, saved and saved.info.sources)
+  t.rows = source.rows(t.sources)
+  setup.same_rows(t.rows, saved)
   t.model = core.model(recipe.model_json)
-  local shapes
-  t.inputs, shapes = setup.inputs(t.set, t.model)
-  t.model:freeze { seed = t.seed, device = t.device, inputs = shapes }
-  recipe:check_fit(t.set, t.model)
-  t.field = setup.targets(t.set, recipe.tasks)
-  for i, task in ipairs(recipe.tasks) do
-    t.meters[i] = task.kpi:new()
+  t.model:freeze { seed = t.seed, device = t.device, inputs = source.shapes(t.sources, t.model) }
+  for _, s in ipairs(t.sources) do
+    s.set:check_model(recipe.model_json)
+    recipe:check_fit(s.set, t.model, s.tasks)
+    s:bind(recipe)
+    parts.make(t, s)
   end
-  local train = t.set:fields "train"
-  for i, meter in ipairs(t.meters) do
-    if meter.fit then
-      meter:fit(train[t.field[i]].tensor)
-    end
-  end
-  t.loader = core.loader(train, t.set.batch)
-  t.batches = t.loader:batches()
   t.at = { step = 0, epoch = 0, batch = 0, stage = 1, stage_step = 0, stage_epoch = 0, kpi_ema = {}, soft_ema = {},
     since = {}, seen = {}, when = {}, seconds = 0, train_seconds = 0, samples = 0, faded = 0, stages = core.array {} }
   t.started, t.saved_at = core.clock(), core.clock()
   if saved then
     t:restore(saved)
+  elseif options.init then
+    t.init, t.init_report = require "mtl.transfer".into(t.model, options.init)
   end
   return t
 end
@@ -62,9 +59,8 @@ end
 function training:make_policy(index)
   local key = self:policy_key(index)
   if not self.policies[key] then
-    local settings = self.recipe.stages[index].optimizer:settings()
-    settings.weight_decay = 0
-    self.policies[key] = step.policy(self.recipe.stages[index].policy, self.recipe.tasks, settings)
+    local stage = self.recipe.stages[index]
+    self.policies[key] = step.policy(stage.policy, self.recipe.tasks, stage.optimizer:settings())
   end
   return self.policies[key]
 end
@@ -135,6 +131,7 @@ function training:enter()
   for name in pairs(at.since) do
     at.since[name] = active[name] and at.since[name] or nil -- a task's history starts when it becomes active
   end
+  self.batches = self:steps_of(stage)
   self.total = self:length(stage)
   if fresh then
     at.when = {}
@@ -142,6 +139,19 @@ function training:enter()
       policy = stage.policy.type }
   end
   return stage
+end
+
+--- Steps of an epoch of a stage.
+function training:steps_of(stage)
+  return math.ceil(source.longest(self.sources, stage.mask) / self.recipe.accumulate)
+end
+
+function training:steps_by_stage()
+  local list = {}
+  for i, stage in ipairs(self.recipe.stages) do
+    list[i] = self:steps_of(stage)
+  end
+  return list
 end
 
 --- Steps that a stage makes at most; nil where only the KPIs end it.
@@ -210,30 +220,15 @@ function training:save(name)
   end
   at.seconds = (self.seconds_before or 0) + core.clock() - self.started
   self.log:sync()
-  local tasks = {}
-  for i, task in ipairs(self.recipe.tasks) do
-    tasks[i] = { name = task.name, target = task.target, description = self.set.targets[task.target] }
-  end
-  checkpoint.save(path.join(self.out, name or "checkpoint.safetensors"), self, {
-    format = folder.FORMAT, version = core.VERSION, recipe = self.recipe.name, seed = self.seed,
-    model = self.recipe.model_json, rows = self.set.rows, inputs = self.set.inputs,
-    input_shapes = self.set.input_shapes, tasks = tasks,
-    data = self.set.state, at = at, metrics = self.log.bytes, rand = { core.manual_seed() },
-  })
+  checkpoint.save(path.join(self.out, name or "checkpoint.safetensors"), self)
   if not name then
     self.saved_step, self.saved_at = at.step, core.clock()
   end
 end
 
---- KPIs of a split for the tasks at `index`; nil where the data have no such split.
+--- KPIs of a split for the tasks at `index`; nil where no data set has such a split.
 function training:evaluate(split, index)
-  local fields = self.set:fields(split)
-  if not fields then
-    return nil
-  end
-  self.loaders = self.loaders or {}
-  self.loaders[split] = self.loaders[split] or core.loader(fields, self.set.batch)
-  return evaluate.run(self, index, self.loaders[split])
+  return self.rows[split] and evaluate.run(self, split, index) or nil
 end
 
 return training

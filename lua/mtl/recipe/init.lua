@@ -21,7 +21,7 @@ methods.__index = methods
 local keys = {
   name = { type = "string" },
   seed = { default = 1, type = "count" },
-  data = { required = true, type = "data" },
+  data = { type = "data" }, -- may be missing where every task has its own
   trunk = { type = "nn" },
   model = { type = "nn" },
   tasks = { required = true, type = "table" },
@@ -81,9 +81,9 @@ local function any_place(t, depth)
 end
 
 --- Makes a recipe. @return name, seed, data, kpi_momentum, clip, accumulate, select, log_every, diagnose, device,
--- threads; tasks: { name, index, head, loss, kpi, metrics, target, data }; stages: { name, tasks (names), index
--- (places), mask, policy, ends, max_epochs, optimizer, freeze (list), reset_optimizer }; model_json; file; set (what
--- --set said)
+-- threads; tasks: { name, index, head, loss, kpi, metrics, metric_names, target, data }; stages: { name, tasks (names),
+-- index (places), mask, policy, ends, max_epochs, optimizer, freeze (list), reset_optimizer }; model_json; file; set
+-- (what --set said)
 function recipe.new(t)
   local here = place.here()
   local sure = here and here.sure and here.source:sub(1, 1) == "@" and here
@@ -105,6 +105,14 @@ function recipe.new(t)
   stages.read(r, by_name, fail)
   r.model_json = require "mtl.recipe.model"(r, by_name, fail)
   r.file = source and source:match "^@(.+)$"
+  if r.accumulate > 1 then
+    for _, stage in ipairs(r.stages) do
+      if stage.policy.soft then
+        fail(("stage '%s': through_kpi needs the whole batch at once, so it does not go with accumulate = %d"):format(
+          stage.name, r.accumulate), stage.policy)
+      end
+    end
+  end
   r.name = r.name or (r.file or "recipe"):match("([^/]*)$"):gsub("%.lua$", ""):gsub("[^%w_%-%.]", "-")
   if not r.name:find "^[%w_][%w_%-%.]*$" then -- it names the run's folder
     fail(("recipe: name is '%s', which should be letters, digits, '_', '-' and '.'"):format(r.name), "name")
@@ -114,11 +122,13 @@ function recipe.new(t)
 end
 
 --- Checks an opened data set and a frozen model against the tasks: targets, shapes of heads, splits that are read.
-function methods:check_fit(set, model)
+-- @param index tasks whose data this set is, by their place
+function methods:check_fit(set, model, index)
   local function fail(message, what)
     check.fails(self.file and "@" .. self.file)(message, what)
   end
-  for _, task in ipairs(self.tasks) do
+  for _, i in ipairs(index) do
+    local task = self.tasks[i]
     local target = set.targets[task.target]
     if not target then
       fail(("task '%s': %s"):format(task.name, nearest.unknown("target", task.target, set.targets)), task.name)

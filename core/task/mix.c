@@ -1,0 +1,50 @@
+/* The mix: rows of J, weighted, become the gradient. Sums run in the order of tasks, slot after slot. */
+#include "mtl/task.h"
+
+#include "arena/arena.h"
+
+/* to = the sum of weight[t] times row t, over the tasks that reach the slot. */
+static mtl_status mix_rows(mtl_arena *a, const mtl_slot *slot, uint64_t active, const double *weight, mtl_tensor *to)
+{
+    MTL_TRY(MTL_KERNEL(to, fill, to, 0.0));
+    for (int t = 0; t < a->n_tasks; t++) {
+        mtl_tensor *row = NULL;
+        if (!(slot->has_rows & active & UINT64_C(1) << t))
+            continue;
+        MTL_TRY(mtl_tensor_alias(a->rows, 1, &slot->count, t * a->shared + slot->offset, &row));
+        mtl_status status = MTL_KERNEL(to, axpy, weight[t], row, to);
+        mtl_tensor_release(row);
+        MTL_TRY(status);
+    }
+    return MTL_OK;
+}
+
+static mtl_status scale(mtl_tensor *to, double factor)
+{
+    mtl_tensor *copy = NULL;
+    MTL_TRY(mtl_tensor_like(to, MTL_F32, 1, &to->count, &copy));
+    mtl_status status = MTL_KERNEL(to, copy, copy, to);
+    if (status == MTL_OK)
+        status = MTL_KERNEL(to, unary, MTL_UNARY_scale, factor, 0.0, copy, to);
+    mtl_tensor_release(copy);
+    return status;
+}
+
+mtl_status mtl_mix(mtl_arena *a, uint64_t active, int n, const double *weight)
+{
+    if (n != a->n_tasks)
+        return mtl_fail(a->ctx, MTL_ERR_ARG, "mix: %d weights for %d tasks", n, a->n_tasks);
+    for (int i = 0; i < a->n_slots; i++) {
+        mtl_slot *slot = &a->slots[i];
+        if (slot->frozen || !(slot->tasks & active))
+            continue;
+        if (__builtin_popcountll(slot->tasks) > 1) {
+            MTL_TRY(mix_rows(a, slot, active, weight, slot->grad));
+            slot->has_grad = true;
+            slot->has_rows = 0;
+        } else if (slot->has_grad) {
+            MTL_TRY(scale(slot->grad, weight[__builtin_ctzll(slot->tasks)]));
+        }
+    }
+    return MTL_OK;
+}

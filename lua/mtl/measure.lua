@@ -1,0 +1,95 @@
+--- Losses and KPIs of the batches of one step. A tally, by task: { task, loss, remains, tensor, kpi, soft,
+-- soft_tensor }; over several micro-batches losses are summed by their labels, and KPIs are those of all of them.
+local core = require "mtl.core"
+local element = require "mtl.element"
+local parts = require "mtl.parts"
+
+local measure = {}
+
+local function finite(x)
+  return x == x and x ~= math.huge and x ~= -math.huge
+end
+
+--- Starts a step: meters at zero.
+function measure.begin(t, stage)
+  for _, index in ipairs(stage.index) do
+    t.meters[index]:reset()
+  end
+  return {}
+end
+
+-- Loss and KPI of one task on a batch. Adds to the tally; returns the loss and what it is the mean of, or nil without
+-- labels.
+local function task_on(t, tally, index, output, target, hold)
+  local task = t.recipe.tasks[index]
+  local pred = element.match(output, target)
+  hold[#hold + 1] = pred
+  local loss, remains = t.losses[index]:compute(pred, target, parts.slots(t, index))
+  hold[#hold + 1] = loss
+  remains = remains or #target
+  if remains == 0 then
+    return nil
+  end
+  local value = loss:item()
+  if not finite(value) then
+    t:diverged(("the loss of task '%s' is %s"):format(task.name, value ~= value and "NaN" or "infinite"))
+  end
+  local was = core.recording(false)
+  t.meters[index]:update(pred, target)
+  core.recording(was)
+  local m = tally[index]
+  if m then
+    m.loss = (m.loss * m.remains + value * remains) / (m.remains + remains)
+    m.remains = m.remains + remains
+  else
+    tally[index] = { task = task, loss = value, remains = remains, tensor = loss }
+  end
+  if t.policy.soft then
+    m = tally[index]
+    m.soft_tensor = t.meters[index]:soft(pred, target)
+    hold[#hold + 1] = m.soft_tensor
+    m.soft = m.soft_tensor and m.soft_tensor:item()
+  end
+  return loss, remains
+end
+
+--- One forward pass over a batch of every source, and what it gave.
+-- @param hold list that the step's tensors are added to
+-- @return roots { value, scale = remains, row } of the task gradients of this batch
+function measure.add(t, stage, tally, batches, hold)
+  local roots = {}
+  for k, source in ipairs(t.sources) do
+    local mask = source.mask & stage.mask
+    if mask ~= 0 then
+      local outputs = t.model:forward(source:pick(batches[k]), mask, true)
+      for _, index in ipairs(stage.index) do
+        if mask >> (index - 1) & 1 == 1 then
+          local loss, remains = task_on(t, tally, index, outputs[index], batches[k][source.field[index]], hold)
+          roots[#roots + 1] = loss and { value = loss, scale = remains, row = index } or nil
+          hold[#hold + 1] = outputs[index]
+        end
+      end
+    end
+  end
+  return roots
+end
+
+--- Ends a step: the tasks that had labels, in order, with their KPIs.
+-- @return list of the tally's entries, mask of their tasks
+function measure.finish(t, stage, tally)
+  local list, mask = {}, 0
+  for _, index in ipairs(stage.index) do
+    local m = tally[index]
+    if m then
+      local was = core.recording(false)
+      local kpi = t.meters[index]:value()
+      core.recording(was)
+      m.kpi = kpi and finite(kpi) and kpi or nil
+      list[#list + 1] = m
+      mask = mask | 1 << (index - 1)
+    end
+  end
+  return list, mask
+end
+
+return measure

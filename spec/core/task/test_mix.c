@@ -1,0 +1,143 @@
+/* The mix: what weighted task gradients become, against sums made by hand and against one sweep of the weighted losses.
+ */
+#include "arena/arena.h"
+#include "op/make.h"
+
+enum { TASKS = 3 };
+
+/* Slots of three tasks: "abc" and "ab" shared, "b" and "c" of one task; three values of 1 each. */
+static mtl_arena *make_arena(mtl_context *ctx)
+{
+    mtl_slot_request requests[] = {
+        {.name = "abc", .tasks = 7}, {.name = "ab", .tasks = 3}, {.name = "b", .tasks = 2}, {.name = "c", .tasks = 4}};
+    mtl_arena *a = NULL;
+    for (int i = 0; i < 4; i++) {
+        requests[i].rank = 1;
+        requests[i].shape[0] = 3;
+        requests[i].low = requests[i].high = 1;
+    }
+    CHECK(mtl_arena_new(ctx, 0, TASKS, 1, 4, requests, &a) == MTL_OK);
+    return a;
+}
+
+/* Adds `values` times `scale` to row `row` of a slot's gradient; `rows` of the sweep. */
+static mtl_status push(mtl_arena *a, int slot, int row, int rows, double scale, const float *values)
+{
+    mtl_tensor *param = mtl_slot_param(a, slot), *seed = NULL;
+    mtl_context *ctx = mtl_tensor_context(param);
+    mtl_status status = mtl_tensor_new(ctx, MTL_F32, 1, mtl_tensor_shape(param), &seed);
+    if (status == MTL_OK)
+        status = mtl_tensor_write(seed, values);
+    if (status == MTL_OK)
+        status = mtl_backward(ctx, 1, &(mtl_root){.value = param, .seed = seed, .scale = scale, .row = row}, rows);
+    mtl_tensor_release(seed);
+    return status;
+}
+
+static float grad_at(mtl_arena *a, int slot, int i)
+{
+    return ((const float *)mtl_tensor_data(mtl_slot_grad(a, slot)))[i];
+}
+
+static const float first[] = {1, 2, 3}, second[] = {-1, 0.5f, 4}, third[] = {8, -2, 1};
+static const double weight[] = {2, 0.25, -1};
+
+static void shared_slots_get_the_weighted_sum_of_rows(void)
+{
+    mtl_context *ctx = NULL;
+    mtl_context_new(1, &ctx);
+    mtl_arena *a = make_arena(ctx);
+    MUST(a != NULL);
+    CHECK(push(a, 0, 0, TASKS, 1, first) == MTL_OK && push(a, 0, 1, TASKS, 1, second) == MTL_OK);
+    CHECK(push(a, 0, 2, TASKS, 1, third) == MTL_OK && push(a, 0, 2, TASKS, 3, third) == MTL_OK); /* rows add up */
+    CHECK(push(a, 1, 1, TASKS, 1, third) == MTL_OK);                                             /* task 0 gives none */
+    CHECK(push(a, 2, 1, TASKS, 1, first) == MTL_OK && push(a, 3, 2, TASKS, 1, second) == MTL_OK);
+    CHECK(mtl_mix(a, 7, TASKS, weight) == MTL_OK);
+    for (int i = 0; i < 3; i++) {
+        CHECK_NEAR(grad_at(a, 0, i), 2 * first[i] + 0.25 * second[i] - 4 * third[i], 1e-6);
+        CHECK_NEAR(grad_at(a, 1, i), 0.25 * third[i], 1e-6);
+        CHECK_NEAR(grad_at(a, 2, i), 0.25 * first[i], 1e-6);
+        CHECK_NEAR(grad_at(a, 3, i), -second[i], 1e-6);
+    }
+    mtl_arena_free(a);
+    mtl_context_free(ctx);
+}
+
+static void tasks_that_are_not_active_give_nothing(void)
+{
+    mtl_context *ctx = NULL;
+    mtl_context_new(1, &ctx);
+    mtl_arena *a = make_arena(ctx);
+    MUST(a != NULL);
+    CHECK(push(a, 0, 0, TASKS, 1, first) == MTL_OK && push(a, 0, 1, TASKS, 1, second) == MTL_OK);
+    CHECK(push(a, 2, 1, TASKS, 1, third) == MTL_OK);
+    CHECK(mtl_mix(a, 1, TASKS, weight) == MTL_OK);
+    for (int i = 0; i < 3; i++) {
+        CHECK_NEAR(grad_at(a, 0, i), 2 * first[i], 1e-6);
+        CHECK_NEAR(grad_at(a, 2, i), third[i], 0); /* of an inactive task: as it was */
+    }
+    mtl_arena_free(a);
+    mtl_context_free(ctx);
+}
+
+static void it_equals_one_sweep_over_the_weighted_sum(void)
+{
+    mtl_context *ctx = NULL;
+    mtl_context_new(1, &ctx);
+    mtl_arena *a = make_arena(ctx), *b = make_arena(ctx);
+    MUST(a != NULL && b != NULL);
+    const float *values[] = {first, second, third};
+    for (int t = 0; t < TASKS; t++) {
+        CHECK(push(a, 0, t, TASKS, 1, values[t]) == MTL_OK);
+        CHECK(push(b, 0, 0, 1, weight[t], values[t]) == MTL_OK);
+    }
+    CHECK(mtl_mix(a, 7, TASKS, weight) == MTL_OK);
+    for (int i = 0; i < 3; i++)
+        CHECK_NEAR(grad_at(a, 0, i), grad_at(b, 0, i), 1e-6);
+    mtl_arena_free(a);
+    mtl_arena_free(b);
+    mtl_context_free(ctx);
+}
+
+static void frozen_slots_keep_what_they_have(void)
+{
+    mtl_context *ctx = NULL;
+    int n;
+    mtl_context_new(1, &ctx);
+    mtl_arena *a = make_arena(ctx);
+    MUST(a != NULL);
+    CHECK(mtl_arena_set_frozen(a, "abc", true, &n) == MTL_OK && n == 1);
+    CHECK(push(a, 1, 0, TASKS, 1, first) == MTL_OK && mtl_mix(a, 7, TASKS, weight) == MTL_OK);
+    CHECK_NEAR(grad_at(a, 0, 0), 0, 0);
+    CHECK_NEAR(grad_at(a, 1, 2), 6, 1e-6);
+    CHECK(mtl_mix(a, 7, 2, weight) == MTL_ERR_ARG);
+    CHECK_CONTAINS(mtl_message(ctx), "2 weights for 3 tasks");
+    mtl_arena_free(a);
+    mtl_context_free(ctx);
+}
+
+/* What is learned outside of the model has an arena of one task: any one row of a sweep reaches it. */
+static void an_arena_of_one_task_takes_any_row(void)
+{
+    mtl_context *ctx = NULL;
+    mtl_arena *a = NULL;
+    mtl_context_new(1, &ctx);
+    MUST(mtl_arena_make(ctx, 0, 1, (const char *const[]){"alpha"}, (int[]){1}, (const int64_t *const[]){(int64_t[]){3}},
+                        (double[]){0.5}, &a) == MTL_OK);
+    CHECK(push(a, 0, 2, TASKS, 1, first) == MTL_OK && push(a, 0, 2, TASKS, 1, second) == MTL_OK);
+    CHECK(mtl_mix(a, ~UINT64_C(0), 1, (double[]){0.5}) == MTL_OK);
+    for (int i = 0; i < 3; i++)
+        CHECK_NEAR(grad_at(a, 0, i), 0.5 * (first[i] + second[i]), 1e-6);
+    mtl_arena_free(a);
+    mtl_context_free(ctx);
+}
+
+int main(void)
+{
+    RUN(shared_slots_get_the_weighted_sum_of_rows);
+    RUN(tasks_that_are_not_active_give_nothing);
+    RUN(it_equals_one_sweep_over_the_weighted_sum);
+    RUN(frozen_slots_keep_what_they_have);
+    RUN(an_arena_of_one_task_takes_any_row);
+    return TEST_RESULT;
+}
