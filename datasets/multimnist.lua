@@ -127,7 +127,7 @@ return data.define {
     for name, d in pairs(digits) do
       fields[name] = pair(d, self[name] or pairs_of[name] or #d[1].tensor, self.seed, name)
     end
-    return set.new { input_shapes = { { 1, SIDE, SIDE } }, targets = { left = classes, right = classes },
+    return set.new { kind = "idx", input_shapes = { { 1, SIDE, SIDE } }, targets = { left = classes, right = classes },
       target_names = { "left", "right" }, fields = fields, batch = self.batch, seed = self.seed,
       state = { scale = 1 / 255 / STD, shift = -MEAN / STD } }
   end,

@@ -78,7 +78,7 @@ local types = {
 local kinds = { nn = "a layer, as nn.linear(nil, 10)", loss = "a loss, as loss.mse()", kpi = "a KPI, as kpi.accuracy()",
   policy = "a policy, as policy.uniform()", optim = "an optimizer, as optim.adam()",
   when = "a condition, as when.epochs(10)", data = "data, as mtl.dataset(\"multimnist\")",
-  schedule = "a schedule, as optim.cosine()" }
+  schedule = "a schedule, as optim.cosine()", transform = "a transform, as transform.random_flip()" }
 
 local function accepts(name, v)
   if types[name] then

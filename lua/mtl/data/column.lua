@@ -21,28 +21,29 @@ local function texts(what, levels)
   for i, level in ipairs(type(levels) == "table" and levels or {}) do
     list[i] = tostring(level)
     if seen[list[i]] then
-      error(("data.csv: %s: level %s stands twice"):format(what, shown { list[i] }), 0)
+      error(("%s: level %s stands twice"):format(what, shown { list[i] }), 0)
     end
     seen[list[i]] = true
   end
   if #list == 0 then
-    error(("data.csv: %s: levels should list the column's values, in order: { \"low\", \"high\" }"):format(what), 0)
+    error(("%s: levels should list the column's values, in order: { \"low\", \"high\" }"):format(what), 0)
   end
   return list
 end
 
 --- "carat", or { column = "carat", log = true, normalize = false, levels = { ... }, classes = true }
+-- @param what it is, for messages: "data.csv: input 1"
 -- @param target its name, where it is one
 function column.spec(what, s, target)
   if type(s) == "string" then
     s = { column = s }
   end
   if type(s) ~= "table" or type(s.column or target) ~= "string" then
-    error(("data.csv: %s should name a column"):format(what), 0)
+    error(("%s should name a column"):format(what), 0)
   end
   for key in pairs(s) do
     if not known[key] then
-      error(("data.csv: %s: unknown key '%s'%s"):format(what, tostring(key),
+      error(("%s: unknown key '%s'%s"):format(what, tostring(key),
         require("mtl.nearest").hint(key, known)), 0)
     end
   end
@@ -71,14 +72,27 @@ end
 
 -- Mean and standard deviation over what is there; 1 for a column that does not vary.
 local function fit(x)
-  local missing = x:isnan()
+  local missing <close> = x:isnan() -- tensors of a row each are given back at once, not when they are collected
   local n = #x - missing:sum():item()
   if n < 1 then
     return 0, 1
   end
-  local mean = core.where(missing, 0, x):sum():item() / n
-  local var = core.where(missing, 0, (x - mean):square()):sum():item() / n
+  local there <close> = core.where(missing, 0, x)
+  local mean = there:sum():item() / n
+  local centred <close> = x - mean
+  local squares <close> = centred:square()
+  local counted <close> = core.where(missing, 0, squares)
+  local var = counted:sum():item() / n
   return mean, var > 0 and math.sqrt(var) or 1
+end
+
+-- (x - mean) / std
+local function normalized(x, fitted)
+  if not fitted.mean then
+    return x
+  end
+  local centred <close> = x - fitted.mean
+  return centred / fitted.std
 end
 
 -- Which file and line of a text column holds no number, and what.
@@ -133,7 +147,7 @@ end
 -- @return { spec =, codes =, levels = } or { spec =, numbers = }
 function column.read(csv, path, spec, fitted)
   if spec.log and (spec.classes or spec.levels) then
-    error(("data.csv: column '%s' is of classes, of which there is no logarithm"):format(spec.column), 0)
+    error(("%s: column '%s' is of classes, of which there is no logarithm"):format(path, spec.column), 0)
   end
   local numeric = csv:numeric(spec.column)
   if fitted and fitted.levels or not fitted and (spec.classes or spec.levels or not numeric) then
@@ -157,7 +171,9 @@ function column.labelled(raw, rows)
   if raw.codes then
     return raw.codes:take(1, rows):cast("float32"):max():item() >= 0
   end
-  return raw.numbers:take(1, rows):isnan():cast("float32"):min():item() == 0
+  local x <close> = raw.numbers:take(1, rows)
+  local missing <close> = x:isnan()
+  return missing:min():item() == 0
 end
 
 --- What encode needs: fitted on the given rows.
@@ -168,7 +184,8 @@ function column.fit(raw, rows, normalize)
   end
   local fitted = { column = spec.column, log = spec.log or nil }
   if spec.normalize == nil and normalize or spec.normalize then
-    fitted.mean, fitted.std = fit(raw.numbers:take(1, rows))
+    local x <close> = raw.numbers:take(1, rows)
+    fitted.mean, fitted.std = fit(x)
   end
   return fitted
 end
@@ -176,11 +193,9 @@ end
 --- Features of an input, [rows, width]: one for a number (missing: the mean), one a level for text (missing: all 0).
 function column.features(raw, fitted)
   if raw.numbers then
-    local x = raw.numbers
-    if fitted.mean then
-      x = (x - fitted.mean) / fitted.std
-    end
-    return core.where(x:isnan(), 0, x):reshape(-1, 1)
+    local x = normalized(raw.numbers, fitted)
+    local missing <close> = x:isnan()
+    return core.where(missing, 0, x):reshape(-1, 1)
   end
   local width, eye = #fitted.levels, {}
   for i = 0, width do
@@ -197,10 +212,7 @@ function column.target(raw, fitted)
   if raw.codes then
     return raw.codes, { kind = "class", classes = #raw.levels, levels = core.array(raw.levels) }
   end
-  local x, own = raw.numbers, nil
-  if fitted.mean then
-    x = (x - fitted.mean) / fitted.std
-  end
+  local x, own = normalized(raw.numbers, fitted), nil
   if fitted.mean or fitted.log then
     own = { scale = fitted.std or 1, shift = fitted.mean or 0, log = fitted.log }
   end

@@ -1,11 +1,14 @@
 --- mtl.data.idx { train = { input = FILE, digit = FILE }, test = { ... }, split = { .9, .1 }, mean = 0, std = 1 }
 -- Images and labels in the format of MNIST, plain or gzipped. `input` is the image file, the other names are targets.
 -- A split without files of its own is cut from train by the fractions of `split`. Pixels reach the model as
--- (x / 255 - mean) / std.
+-- (x / 255 - mean) / std; with `transforms`, those come before mean and std. sample: sample.lua.
 local data = require "mtl.data"
 local core = require "mtl.core"
+local pixels = require "mtl.data.pixels"
+local sample = require "mtl.data.sample"
 local set = require "mtl.data.set"
 local split = require "mtl.data.split"
+local transform = require "mtl.transform"
 
 -- Images of the file as [rows, channels, height, width].
 local function images(file)
@@ -26,9 +29,8 @@ local function labels(file)
   return t:cast("int32")
 end
 
-local function read(self, at, files, names)
-  local pixels = images(at.path(files.input))
-  local fields = { { tensor = pixels, scale = 1 / 255 / self.std, shift = -self.mean / self.std } }
+local function read(at, files, names, scale, shift)
+  local fields = { { tensor = images(at.path(files.input)), scale = scale, shift = shift } }
   for i, name in ipairs(names) do
     if not files[name] then
       error(("data.idx: target '%s' has a file for train, but not for every split"):format(name), 0)
@@ -50,6 +52,8 @@ return data.define {
     test = { type = "table" },
     split = { default = { 1 }, type = "table", check = split.check },
     classes = { type = "table" },
+    transforms = { type = "table", check = transform.check },
+    sample = sample.param,
     mean = { default = 0, type = "number" },
     std = { default = 1, type = "number", above = 0 },
     batch = { default = 64, type = "size" },
@@ -66,25 +70,25 @@ return data.define {
     if not self.train.input or #names == 0 then
       error("data.idx: train should name files for 'input' and at least one target", 0)
     end
-    local whole = read(self, at, self.train, names)
+    local augmented = self.transforms and #self.transforms > 0
+    local scale, shift = 1 / 255 / self.std, -self.mean / self.std
+    if augmented then
+      scale, shift = 1 / 255, 0
+    end
+    local whole = read(at, self.train, names, scale, shift)
+    local shapes, transforms, before = pixels.prepare("data.idx", { transforms = self.transforms,
+      mean = augmented and self.mean, std = augmented and self.std }, whole, { "input" })
     local fields = split.apply(whole, split.rows(#whole[1].tensor, self.split, self.seed))
     for _, name in ipairs { "valid", "test" } do
       if self[name] then
-        fields[name] = read(self, at, self[name], names)
+        fields[name] = read(at, self[name], names, scale, shift)
+        fields[name][1].role = whole[1].role
       end
     end
-    local targets = {}
-    for i, name in ipairs(names) do
-      local tensors = {}
-      for _, of_split in pairs(fields) do
-        tensors[#tensors + 1] = of_split[i + 1].tensor
-      end
-      targets[name] = set.describe(name, tensors, self.classes and self.classes[name])
-    end
-    local shape = whole[1].tensor:shape()
-    table.remove(shape, 1)
-    return set.new { input_shapes = { shape }, targets = targets, target_names = names, fields = fields,
-      batch = self.batch, seed = self.seed,
-      state = { scale = whole[1].scale, shift = whole[1].shift, targets = targets } }
+    local targets = set.describe_all(fields, 1, names, { classes = self.classes })
+    return set.new { kind = "idx", input_shapes = shapes, targets = targets, target_names = names, fields = fields,
+      batch = self.batch, seed = self.seed, transforms = transforms, sample = self.sample,
+      state = { scale = scale, shift = shift, shapes = before, targets = targets,
+        transforms = core.array(transforms or {}) } }
   end,
 }

@@ -76,13 +76,22 @@ function split.by_column(codes, levels, column)
   return rows
 end
 
---- Rows of tensors, by split: { { tensor =, ... }, ... } to { train = { ... }, ... }.
+--- Rows of fields, by split: { { tensor = | source =, ... }, ... } to { train = { ... }, ... }.
 function split.apply(fields, rows)
   local out = {}
   for name, index in pairs(rows) do
     out[name] = {}
     for i, field in ipairs(fields) do
-      out[name][i] = { tensor = field.tensor:take(1, index), scale = field.scale, shift = field.shift }
+      local part = {}
+      for key, value in pairs(field) do
+        part[key] = value
+      end
+      if field.tensor then
+        part.tensor = field.tensor:take(1, index)
+      else
+        part.rows = field.rows and field.rows:take(1, index) or index
+      end
+      out[name][i] = part
     end
   end
   return out
