@@ -45,7 +45,7 @@ describe("model", function()
     end
     local last = (model:forward({ x }, 2)[2] - 1):square():mean():item()
     assert.is_true(last < first / 10)
-    assert.matches("input 1 is nil", message(model.forward, model, {}))
+    assert.matches("input 'input' is missing", message(model.forward, model, {}))
     assert.matches("inputs should be 1 shape", message(core.model(graph).freeze, core.model(graph), {}))
   end)
 

@@ -113,7 +113,7 @@ static int m_output_shape(lua_State *L)
 }
 
 /* model:forward(inputs [, mask [, training]]) -> outputs by index, nil for those outside of the mask (default: all).
-   inputs: tensors in the order of model:inputs(), or by name. */
+   inputs: tensors in the order of model:inputs(), or by name; one that no task of the mask reads may be nil. */
 static int m_forward(lua_State *L)
 {
     mtl_tensor *outputs[MTL_MAX_TASKS] = {NULL}, **boxes[MTL_MAX_TASKS] = {NULL};
@@ -139,7 +139,10 @@ static int m_forward(lua_State *L)
             lua_pushstring(L, mtl_model_input(m, i));
             lua_rawget(L, 2);
         }
-        lmtl_list_set(L, inputs, i, "forward: input");
+        if (lua_isnil(L, -1)) /* an input that no task of the mask reads may be missing */
+            lua_pop(L, 1);
+        else
+            lmtl_list_set(L, inputs, i, "forward: input");
     }
     mtl_status status = mtl_model_forward(m, inputs->tensor, mask, training, outputs);
     lmtl_list_clear(inputs);
@@ -310,10 +313,12 @@ static int l_arena(lua_State *L)
     return 1;
 }
 
-/* A default as Lua shows it: a boolean, a whole number, a number, or nil. */
-static void push_default(lua_State *L, const mtl_option *o)
+/* A default as Lua shows it: a boolean, a whole number, a number, a choice's name, or nil. */
+static void push_default(lua_State *L, const mtl_option *o, const char *const *choices)
 {
-    if (o->required || isnan(o->value) || o->kind == MTL_OPTION_LAYERS)
+    if (o->kind == MTL_OPTION_CHOICE)
+        lua_pushstring(L, choices[0]);
+    else if (o->required || isnan(o->value) || o->kind == MTL_OPTION_LAYERS)
         lua_pushnil(L);
     else if (o->kind == MTL_OPTION_BOOL)
         lua_pushboolean(L, o->value != 0.0);
@@ -323,13 +328,13 @@ static void push_default(lua_State *L, const mtl_option *o)
         lua_pushinteger(L, (lua_Integer)o->value);
 }
 
-static void push_option(lua_State *L, const mtl_option *o)
+static void push_option(lua_State *L, const mtl_option *o, const char *const *choices)
 {
     static const char *const kinds[] = {
         [MTL_OPTION_SIZE] = "size", [MTL_OPTION_COUNT] = "count",   [MTL_OPTION_WIDTH] = "width",
         [MTL_OPTION_PAIR] = "pair", [MTL_OPTION_COUNTS] = "counts", [MTL_OPTION_NUMBER] = "number",
-        [MTL_OPTION_BOOL] = "bool", [MTL_OPTION_LAYERS] = "layers"};
-    lua_createtable(L, 0, 7);
+        [MTL_OPTION_BOOL] = "bool", [MTL_OPTION_CHOICE] = "choice", [MTL_OPTION_LAYERS] = "layers"};
+    lua_createtable(L, 0, 8);
     lua_pushstring(L, o->name);
     lua_setfield(L, -2, "name");
     lua_pushstring(L, kinds[o->kind]);
@@ -338,8 +343,16 @@ static void push_option(lua_State *L, const mtl_option *o)
     lua_setfield(L, -2, "positional");
     lua_pushboolean(L, o->required);
     lua_setfield(L, -2, "required");
-    push_default(L, o);
+    push_default(L, o, choices);
     lua_setfield(L, -2, "default");
+    if (o->kind == MTL_OPTION_CHOICE) {
+        lua_newtable(L);
+        for (int i = 0; choices[i]; i++) {
+            lua_pushstring(L, choices[i]);
+            lua_rawseti(L, -2, i + 1);
+        }
+        lua_setfield(L, -2, "choices");
+    }
     if (o->kind == MTL_OPTION_NUMBER) {
         lua_pushnumber(L, o->low);
         lua_setfield(L, -2, "low");
@@ -360,7 +373,7 @@ static int l_layer_types(lua_State *L)
         lua_setfield(L, -2, "name");
         lua_newtable(L);
         for (int j = 0; options[j].name; j++) {
-            push_option(L, &options[j]);
+            push_option(L, &options[j], mtl_layer_type_choices(i));
             lua_rawseti(L, -2, j + 1);
         }
         lua_setfield(L, -2, "options");

@@ -145,7 +145,7 @@ local function define(family, definition)
     end
   end
   definition.meta = { __index = methods, __tostring = text, __name = "mtl.declaration", __bor = family.bor,
-    __band = family.band }
+    __band = family.band, __call = family.call }
   local function constructor(...)
     return construct(definition, ...)
   end
@@ -185,11 +185,12 @@ local function modules(kind)
 end
 
 --- A family of declarations, as a table that finds its members by name. Beside them it holds `define`.
--- @param options methods = what all its declarations have; stateful = whether they carry `state`; bor, band = operators
+-- @param options methods = what all its declarations have; stateful = whether they carry `state`; bor, band, call =
+-- operators
 function declare.family(kind, options)
   options = options or {}
   local info = { kind = kind, methods = options.methods or {}, stateful = options.stateful, bor = options.bor,
-    band = options.band }
+    band = options.band, call = options.call }
   local family = {}
   local function find(name)
     local module = "mtl." .. kind .. "." .. name

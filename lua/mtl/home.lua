@@ -1,6 +1,6 @@
 --- Where the files that ship with mtl lie: below MTL_HOME; else beside the program (build/ of a source tree, or
--- share/mtl of an installed one); else, where a stock Lua runs mtl, above this file. Not for recipes: it opens folders
--- to them.
+-- share/mtl of an installed one); else, where a stock Lua runs mtl, beside this file; else where they were installed.
+-- Not for recipes: it opens folders to them.
 local core = require "mtl.core"
 local path = require "mtl.path"
 
@@ -11,13 +11,17 @@ local function candidates()
   if given and given ~= "" then
     return { given }
   end
-  local list = { debug.getinfo(1, "S").source:match "^@(.*)/lua/mtl/home%.lua$" }
+  local here = debug.getinfo(1, "S").source
+  local list = { here:match "^@(.*)/lua/mtl/home%.lua$" }
+  local prefix = here:match "^@(.*)/share/lua/5%.4/mtl/home%.lua$"
+  list[#list + 1] = prefix and path.join(prefix, "share/mtl")
   local program = core.realpath "/proc/self/exe"
   if program then
     local folder = path.split(program)
     list[#list + 1] = path.join(folder, "..")
     list[#list + 1] = path.join(folder, "../share/mtl")
   end
+  list[#list + 1] = core.DATA_DIR
   return list
 end
 

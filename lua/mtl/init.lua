@@ -1,25 +1,18 @@
 --- mtl: multi-task learning. Subjects are loaded when they are first named; tensors and their functions are mtl.core's.
+local core_names = require "mtl.names"
 local nearest = require "mtl.nearest"
 
 local modules = {
   nn = "mtl.nn", loss = "mtl.loss", kpi = "mtl.kpi", metric = "mtl.metric", policy = "mtl.policy", optim = "mtl.optim",
   when = "mtl.when", stages = "mtl.stage", data = "mtl.data", dataset = "mtl.dataset",
+  transform = "mtl.transform", io = "mtl.io",
 }
 
 -- Functions of a module under another name.
 local functions = {
   recipe = { "mtl.recipe", "new" }, load = { "mtl.run", "load" },
+  save = { "mtl.keep", "save" },
 }
-
--- What people call of the core; the rest (files, memory, the machine) is mtl's own affair.
-local core_names = {}
-for name in ([[VERSION tensor zeros ones full rand randn arange no_grad manual_seed
-  matmul linear conv2d max_pool2d avg_pool2d batch_norm dropout cross_entropy bce_logits
-  neg abs exp log sqrt square sign relu leaky_relu gelu sigmoid tanh clamp isnan add sub mul div pow minimum maximum
-  eq ne lt le gt ge where cast sum mean max min argmax argmin softmax log_softmax reshape expand slice select transpose
-  permute cat stack take gather one_hot sort topk]]):gmatch "%S+" do
-  core_names[name] = true
-end
 
 local function find(name)
   if modules[name] then

@@ -22,10 +22,11 @@ function methods:lr_at(step, total, per_epoch)
   return self.lr * share
 end
 
---- Optimizers for a training loop of one's own: opt = optim.adam{...}:attach(module).
--- @param model a frozen model or arena
-function methods:attach(model)
-  return require "mtl.core".optimizer(model, self:settings())
+--- For a training loop of one's own: opt = optim.adam{...}:attach(net); opt:zero_grad(), opt:step(), opt:lr(x).
+-- @param what a module, or a list of modules that are stepped together
+-- @param options of a schedule: steps (how many there will be), per_epoch (steps of an epoch)
+function methods:attach(what, options)
+  return require "mtl.stepper".new(self, what, options)
 end
 
 local optim = declare.family("optim", { methods = methods })

@@ -3,10 +3,11 @@ local core = require "mtl.core"
 local checkpoint = require "mtl.checkpoint"
 local evaluate = require "mtl.evaluate"
 local folder = require "mtl.folder"
+local keep = require "mtl.keep"
 local path = require "mtl.path"
+local predictor = require "mtl.predictor"
 local training = require "mtl.training"
 local trainer = require "mtl.trainer"
-local units = require "mtl.units"
 
 local run = {}
 run.__index = run
@@ -46,12 +47,30 @@ function run.open(dir, options)
   return recipe, info, recipe.files
 end
 
--- A run object on a training that is at hand.
-local function wrap(t, info)
-  return setmetatable({ out = t.out, info = info, at = t.at, training = t, model = t.model }, run)
+-- Without the nulls that JSON leaves in a checkpoint.
+local function seen_of(at)
+  local seen = {}
+  for name, value in pairs(at.seen) do
+    seen[name] = value == true or nil
+  end
+  at.seen = seen
+  return at
 end
 
---- recipe:run { out =, seed =, device =, threads =, max_steps =, resume =, data_dir = } -> run
+-- A run object on a folder with a checkpoint. @param t its training, where it is at hand
+local function wrap(out, info, options, t)
+  local best = path.join(out, "best.safetensors")
+  local file = core.stat(best) and best or path.join(out, "checkpoint.safetensors")
+  if not core.stat(file) then
+    error(("'%s' has no checkpoint yet"):format(out), 0)
+  end
+  local saved = checkpoint.open(file)
+  local p = predictor.new(saved, t and t.model, options.device or info.device)
+  return setmetatable({ out = core.realpath(out), info = info, at = seen_of(saved.info.at), model = p.model,
+    predictor = p, training = t, options = options, saved = saved }, run)
+end
+
+--- recipe:run { out =, seed =, device =, threads =, max_steps =, resume =, data_dir =, init = } -> run
 function run.start(recipe, options)
   local o = {}
   for k, v in pairs(options or {}) do
@@ -59,76 +78,69 @@ function run.start(recipe, options)
   end
   o.out = o.out and path.check(o.out, "write")
   local summary, t = trainer.train(recipe, o)
-  local r = wrap(t, folder.info(t.out))
+  local r = wrap(t.out, folder.info(t.out), {}, t)
   r.summary = summary
   return r
 end
 
---- mtl.load(dir) -> run. The recipe in the folder is a program: it is run with the rights of the caller (a script:
--- all).
--- @param options recipe: an object to use instead; trust (default true); data_dir; best: parameters of best.safetensors
-function run.load(dir, options)
-  options = options or {}
-  path.check(path.join(dir, "run.json"), "read")
-  local recipe, info = options.recipe, folder.info(dir)
-  if not recipe then
-    recipe = run.open(dir, { trust = options.trust ~= false, data_dir = options.data_dir })
+--- mtl.load(dir) -> run: its model, as the checkpoint has it (the best epoch's where the recipe selects it). Neither
+-- the recipe nor the data are touched until `evaluate` is called.
+-- @param options recipe: an object to evaluate with, in place of the folder's; trust (default true, but never for a
+-- recipe that is confined itself): the folder's recipe may do what any program may; data_dir; device
+function run.load(dir, options, ...)
+  local stat = type(dir) == "string" and core.stat(dir)
+  if keep.is(options) then
+    return keep.load(dir, options, ...)
+  elseif stat and stat.type == "file" then
+    error(("mtl.load: '%s' is a file: mtl.load(path, net) loads one of mtl.save's into a module, mtl.load(dir) a run")
+      :format(dir), 0)
   end
-  local best = path.join(dir, "best.safetensors")
-  local file = recipe.select == "valid" and core.stat(best) and best or path.join(dir, "checkpoint.safetensors")
-  if not core.stat(file) then
-    error(("'%s' has no checkpoint yet"):format(dir), 0)
+  for _, name in ipairs { "run.json", "best.safetensors", "checkpoint.safetensors" } do
+    if name == "run.json" or core.stat(path.join(dir, name)) then
+      path.check(path.join(dir, name), "read")
+    end
   end
-  local t = training.new(recipe, { seed = info.seed, device = options.device or info.device,
-    data_dir = options.data_dir or info.data.dir, folder = info.recipe.folder }, checkpoint.open(file))
-  t.out = core.realpath(dir)
-  return wrap(t, info)
+  return wrap(dir, folder.info(dir), options or {})
+end
+
+-- The training with its data, which evaluation needs: made when it is first asked for.
+local function open_training(self)
+  if not self.training then
+    local o, info = self.options, self.info
+    local recipe = o.recipe or run.open(self.out, { trust = o.trust ~= false and not path.confined(),
+      data_dir = o.data_dir })
+    self.training = training.new(recipe, { seed = info.seed, device = o.device or info.device,
+      data_dir = o.data_dir or info.data.dir, folder = info.recipe.folder }, self.saved)
+    self.training.out = self.out
+  end
+  return self.training
 end
 
 --- KPIs and metrics of a split ("test" unless told) for every task that was trained.
 function run:evaluate(split)
-  local t, index = self.training, {}
+  local t, index = open_training(self), {}
   for i, task in ipairs(t.recipe.tasks) do
     if self.at.seen[task.name] then
       index[#index + 1] = i
     end
   end
   split = split or "test"
-  if not t.set:fields(split) then
+  if not t.rows[split] then
     local names = {}
-    for name in pairs(t.set.rows) do
+    for name in pairs(t.rows) do
       names[#names + 1] = name
     end
     table.sort(names)
     error(("evaluate: the data have no split '%s'; they have %s"):format(split, table.concat(names, ", ")), 0)
   end
-  return evaluate.run(t, index, core.loader(t.set:fields(split), t.set.batch))
+  return evaluate.run(t, split, index)
 end
 
---- Outputs of every task for a batch of inputs: { left = tensor, ... }. Classes: probabilities. Numbers: in the
--- target's own units. x: a tensor as the model sees it, or uint8 pixels, which are normalised as in training; several
--- inputs by name.
+--- Outputs of every task that was trained, for a batch of inputs: { left = tensor, ... }. Classes: probabilities along
+-- dimension 2. Numbers: in the target's own units.
+-- @param x a tensor as the model sees it, or uint8 pixels, which are scaled as in training; several inputs by name
 function run:predict(x)
-  local t, out = self.training, {}
-  local inputs = core.type(x) == "mtl.tensor" and { x } or units.pick(x, t.model:inputs())
-  local state = t.set.state
-  core.no_grad(function()
-    for i, input in ipairs(inputs) do
-      if input:dtype() == "uint8" then
-        inputs[i] = input:cast "float32" * (state.scale or 1 / 255) + (state.shift or 0)
-      end
-    end
-    local outputs = t.model:forward(inputs, -1, false)
-    for i, task in ipairs(t.recipe.tasks) do
-      local description = t.set.targets[task.target]
-      if description.kind == "class" then
-        out[task.name] = outputs[i]:shape(2) == 1 and outputs[i]:sigmoid() or outputs[i]:softmax(2)
-      else
-        out[task.name] = units.own(description, outputs[i])
-      end
-    end
-  end)
-  return out
+  return self.predictor:predict(x)
 end
 
 return run

@@ -20,12 +20,11 @@ local libraries = { "string", "table", "math", "utf8", "coroutine" }
 local os_allowed = set "clock date difftime time"
 
 -- What a recipe sees of mtl: namespaces (each as a table of its own that reads through) and functions.
-local namespaces = set "nn loss kpi metric policy optim when data stages arch solve"
-local functions = set [[recipe dataset load save no_grad manual_seed version VERSION
-  tensor zeros ones full rand randn arange matmul linear conv2d max_pool2d avg_pool2d batch_norm dropout cross_entropy
-  bce_logits neg abs exp log sqrt square sign relu leaky_relu gelu sigmoid tanh clamp isnan add sub mul div pow minimum
-  maximum eq ne lt le gt ge where cast sum mean max min argmax argmin softmax log_softmax reshape expand slice select
-  transpose permute cat stack take gather one_hot sort topk]]
+local namespaces = set "nn loss kpi metric policy optim when data transform io stages arch solve"
+local functions = set "recipe dataset load save version"
+for name in pairs(require "mtl.names") do
+  functions[name] = true
+end
 
 local function refuse(name)
   error(("%s: a recipe may not use it; run with --trust to allow what any Lua program may do"):format(name), 3)

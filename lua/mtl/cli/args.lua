@@ -109,7 +109,7 @@ local function check_count(command, rest)
   local least = names.least or #names
   if #rest < least then
     fail(command, "%s is missing; usage: %s", names[#rest + 1], command.usage[1])
-  elseif #rest > #names and not command.script then
+  elseif #rest > #names and not command.script and not names.rest then
     fail(command, "'%s' is one argument too many; usage: %s", rest[#names + 1], command.usage[1])
   end
 end

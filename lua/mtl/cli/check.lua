@@ -8,33 +8,15 @@ local text = require "mtl.cli.text"
 
 local nowhere = { write = function() end, bytes = 0 }
 
--- A loader that hands out one batch.
-local function one_batch(loader)
-  local given
-  return {
-    start = function(_, ...)
-      given = false
-      return loader:start(...)
-    end,
-    next = function()
-      if not given then
-        given = true
-        return loader:next()
-      end
-    end,
-  }
-end
-
 -- One forward and backward pass of every stage, as training makes it.
 local function try_stages(t)
-  local step, at = require "mtl.step", t.at
+  local source, step, at = require "mtl.source", require "mtl.step", t.at
   t.log = nowhere
   for i, stage in ipairs(t.recipe.stages) do
     at.stage, at.step, at.stage_step, at.epoch = i, i, 0, 1
     t:enter()
     at.stage_step = 1
-    t.loader:start(true, t.seed, 1, 0)
-    step.run(t, stage, (t.loader:next()))
+    step.run(t, stage, source.draw(t, stage))
   end
 end
 
@@ -43,8 +25,8 @@ local function try_splits(t)
   for i in ipairs(t.tasks) do
     all[i] = i
   end
-  for split in pairs(t.set.rows) do
-    evaluate.run(t, all, one_batch(core.loader(t.set:fields(split), t.set.batch)))
+  for split in pairs(t.rows) do
+    evaluate.run(t, split, all, 1)
   end
 end
 
@@ -142,12 +124,21 @@ end
 
 local function print_tasks(t)
   local rows = { { "task", "target", "loss", "KPI", "metrics" } }
+  local source_of = {}
+  for _, source in ipairs(t.sources) do
+    for _, i in ipairs(source.tasks) do
+      source_of[i] = source
+    end
+  end
   for i, task in ipairs(t.tasks) do
-    local metrics, target = {}, t.set.targets[task.target]
+    local metrics, target = {}, source_of[i].set.targets[task.target]
     for k, metric in ipairs(task.metrics or {}) do
       metrics[k] = brief(metric)
     end
     local what = target.kind == "class" and ("%d classes"):format(target.classes) or "number"
+    if target.shape and #target.shape > 0 then
+      what = ("%s, %s"):format(what, table.concat(target.shape, "x"))
+    end
     rows[i + 1] = { task.name, ("%s (%s)"):format(task.target, what), brief(task.loss), brief(task.kpi),
       #metrics > 0 and table.concat(metrics, ", ") or "-" }
   end
@@ -173,13 +164,17 @@ local function print_stages(t)
 end
 
 local function print_data(t)
-  local rows = t.set.rows
-  local list = {}
-  for _, split in ipairs { "train", "valid", "test" } do
-    list[#list + 1] = rows[split] and ("%s %s"):format(split, text.count(rows[split]))
+  for _, source in ipairs(t.sources) do
+    local set, list, tasks = source.set, {}, {}
+    for _, split in ipairs { "train", "valid", "test" } do
+      list[#list + 1] = set.rows[split] and ("%s %s"):format(split, text.count(set.rows[split]))
+    end
+    for k, i in ipairs(source.tasks) do
+      tasks[k] = t.tasks[i].name
+    end
+    text.say(("data        %s; batches of %d; inputs %s%s"):format(table.concat(list, ", "), set.batch,
+      table.concat(set.inputs, ", "), #t.sources > 1 and "; for " .. table.concat(tasks, ", ") or ""))
   end
-  text.say(("data        %s; batches of %d; inputs %s"):format(table.concat(list, ", "), t.set.batch,
-    table.concat(t.set.inputs, ", ")))
 end
 
 return {

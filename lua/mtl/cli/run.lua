@@ -46,6 +46,9 @@ end
 -- Opens the recipe of a run that is to go on, and completes the options by what the run was started with.
 local function resume(options, rest)
   local run, given = find(options, rest[1])
+  if options.init then
+    error("run: --init starts a run and --resume goes on with one; they exclude one another", 0)
+  end
   local info = read_run(run, given)
   options.out, options.resume = run, true
   if not info then
@@ -81,7 +84,7 @@ local function train(recipe, files, options)
   local ok, result = pcall(require "mtl.trainer".train, recipe, {
     out = options.out, seed = options.seed, device = options.device, threads = options.threads,
     max_steps = options.max_steps, resume = options.resume, data_dir = options.data, files = files,
-    folder = options.folder, set = options.set, progress = progress,
+    folder = options.folder, set = options.set, progress = progress, init = options.init,
   })
   progress:close()
   if not ok then
@@ -97,6 +100,8 @@ return {
   options = {
     open.options.set, open.options.seed, open.options.device, open.options.threads, open.options.data,
     { name = "out", value = "DIR", read = args.path, help = "the run's folder (default: runs/NAME-DATE-TIME-SEED)" },
+    { name = "init", value = "RUN", read = args.path,
+      help = "start from the weights of another run (or a safetensors file), by name" },
     { name = "max-steps", value = "N", read = args.size, help = "stop after N steps of the whole training" },
     { name = "resume", value = "RUN", optional = true, read = args.path,
       help = "go on from the run's last checkpoint, or from the beginning where there is none yet" },

@@ -187,10 +187,10 @@ end
 local function metric_names(tasks)
   local list, seen = {}, {}
   for _, task in ipairs(tasks) do
-    for _, metric in ipairs(task.metrics or {}) do
-      if not seen[metric.type] then
-        seen[metric.type] = true
-        list[#list + 1] = metric.type
+    for _, name in ipairs(task.metric_names) do
+      if not seen[name] then
+        seen[name] = true
+        list[#list + 1] = name
       end
     end
   end

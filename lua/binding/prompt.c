@@ -1,0 +1,213 @@
+/* A prompt on a terminal (libedit): lines with editing and history; and calls that ^C interrupts. Only `mtl repl` calls
+   them. */
+#include <errno.h>
+#include <histedit.h>
+#include <limits.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <wchar.h>
+
+#include "lmtl.h"
+
+#define PROMPT     "mtl.prompt"
+#define MOST_LINES 2000
+
+typedef struct {
+    EditLine *edit;
+    History *history;
+    char *file;
+    char text[32];
+} prompt;
+
+/* ---- ^C ---- */
+
+static volatile sig_atomic_t pressed;
+static lua_State *volatile running; /* what a signal should interrupt; NULL while a line is read */
+
+static void raise_interrupt(lua_State *L, lua_Debug *ar)
+{
+    (void)ar;
+    lua_sethook(L, NULL, 0, 0);
+    luaL_error(L, "interrupted");
+}
+
+/* The first ^C makes the running code raise an error at its next instruction; a second one, where that did not help,
+   ends the program. */
+static void on_interrupt(int number)
+{
+    (void)number;
+    if (running && pressed)
+        _exit(130);
+    pressed = 1;
+    if (running)
+        lua_sethook(running, raise_interrupt, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
+static void catch_interrupt(struct sigaction *before)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    sigemptyset(&action.sa_mask);
+    action.sa_handler = on_interrupt; /* no SA_RESTART: reading a line ends */
+    pressed = 0;
+    sigaction(SIGINT, &action, before);
+}
+
+/* core.interruptible(f, ...) -> true and what f returns, or false, the error, and whether ^C was pressed */
+static int l_interruptible(lua_State *L)
+{
+    struct sigaction before;
+    luaL_checkany(L, 1);
+    lua_State *outer = running;
+    catch_interrupt(&before);
+    running = L;
+    int status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
+    running = outer;
+    lua_sethook(L, NULL, 0, 0); /* ^C may have come too late for the code that ran */
+    sigaction(SIGINT, &before, NULL);
+    lua_pushboolean(L, status == LUA_OK);
+    lua_insert(L, 1);
+    if (status != LUA_OK)
+        lua_pushboolean(L, pressed);
+    return lua_gettop(L);
+}
+
+/* ---- lines ---- */
+
+static int prompt_gc(lua_State *L)
+{
+    prompt *p = luaL_checkudata(L, 1, PROMPT);
+    if (p->edit)
+        el_end(p->edit);
+    if (p->history)
+        history_end(p->history);
+    free(p->file);
+    memset(p, 0, sizeof *p);
+    return 0;
+}
+
+static char *show(EditLine *edit)
+{
+    prompt *p = NULL;
+    el_get(edit, EL_CLIENTDATA, &p);
+    return p->text;
+}
+
+/* One character for libedit. ^C ends the line (as an end of the file), other signals do not. */
+static int next_character(EditLine *edit, wchar_t *out)
+{
+    mbstate_t state;
+    memset(&state, 0, sizeof state);
+    for (int tries = 0; tries < MB_LEN_MAX;) {
+        char byte;
+        ssize_t n = read(STDIN_FILENO, &byte, 1);
+        if (n < 0 && errno == EINTR && !pressed) {
+            el_set(edit, EL_REFRESH);
+            continue;
+        }
+        if (n <= 0)
+            return (int)n;
+        size_t used = mbrtowc(out, &byte, 1, &state);
+        if (used == 0 || used == 1)
+            return 1;
+        if (used == (size_t)-1) { /* no character of this locale: what comes next may be one */
+            memset(&state, 0, sizeof state);
+            tries = 0;
+        } else {
+            tries++;
+        }
+    }
+    return 0;
+}
+
+/* core.prompt([history_file]): the file's folder must be there */
+static int l_prompt(lua_State *L)
+{
+    const char *file = luaL_optstring(L, 1, NULL);
+    HistEvent event;
+    prompt *p = lua_newuserdatauv(L, sizeof *p, 0);
+    memset(p, 0, sizeof *p);
+    luaL_setmetatable(L, PROMPT);
+    setlocale(LC_CTYPE, ""); /* so that libedit knows how wide a character is */
+    p->edit = el_init("mtl", stdin, stdout, stderr);
+    p->history = history_init();
+    p->file = file ? strdup(file) : NULL;
+    if (!p->edit || !p->history || (file && !p->file))
+        return luaL_error(L, "prompt: this terminal cannot be used, or there is no memory");
+    history(p->history, &event, H_SETSIZE, MOST_LINES);
+    history(p->history, &event, H_SETUNIQUE, 1);
+    if (file)
+        history(p->history, &event, H_LOAD, file);
+    el_set(p->edit, EL_CLIENTDATA, p);
+    el_set(p->edit, EL_PROMPT, show);
+    el_set(p->edit, EL_EDITOR, "emacs");
+    el_set(p->edit, EL_SIGNAL, 1); /* stopping, going on, and a change of the window's size */
+    el_set(p->edit, EL_HIST, history, p->history);
+    el_set(p->edit, EL_GETCFN, next_character);
+    el_set(p->edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
+    el_source(p->edit, NULL); /* ~/.editrc */
+    return 1;
+}
+
+/* prompt:read(text) -> a line without its end; false: ^C was pressed; nil: the end */
+static int p_read(lua_State *L)
+{
+    prompt *p = luaL_checkudata(L, 1, PROMPT);
+    struct sigaction before;
+    int count = 0;
+    luaL_argcheck(L, p->edit, 1, "this prompt was closed");
+    snprintf(p->text, sizeof p->text, "%s", luaL_checkstring(L, 2));
+    catch_interrupt(&before);
+    const char *line = el_gets(p->edit, &count);
+    bool cut = pressed;
+    sigaction(SIGINT, &before, NULL);
+    if (cut)
+        lua_pushboolean(L, 0);
+    else if (!line || count <= 0)
+        lua_pushnil(L);
+    else
+        lua_pushlstring(L, line, (size_t)(line[count - 1] == '\n' ? count - 1 : count));
+    return 1;
+}
+
+/* prompt:add(line): to the history, and its file */
+static int p_add(lua_State *L)
+{
+    prompt *p = luaL_checkudata(L, 1, PROMPT);
+    HistEvent event;
+    luaL_argcheck(L, p->history, 1, "this prompt was closed");
+    history(p->history, &event, H_ENTER, luaL_checkstring(L, 2));
+    if (p->file) {
+        mode_t mask = umask(0077);
+        history(p->history, &event, H_SAVE, p->file);
+        umask(mask);
+    }
+    return 0;
+}
+
+/* core.private_folder(path) -> whether it is there: new ones are for their owner alone */
+static int l_private_folder(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    struct stat st;
+    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+        lua_pushboolean(L, 0);
+    else
+        lua_pushboolean(L, stat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid());
+    return 1;
+}
+
+void lmtl_open_prompt(lua_State *L)
+{
+    static const luaL_Reg meta[] = {{"__gc", prompt_gc}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"read", p_read}, {"add", p_add}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"prompt", l_prompt}, {"interruptible", l_interruptible}, {"private_folder", l_private_folder}, {NULL, NULL}};
+    lmtl_type(L, PROMPT, meta, methods);
+    luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,117 @@
+local core = require "mtl.core"
+local data_support = dofile "spec/support/data.lua"
+local program = dofile "spec/support/program.lua"
+
+local folder
+
+local function mtl(...)
+  return program.run(folder.path, { ... })
+end
+
+local function ok(...)
+  local result = mtl(...)
+  assert.equal("", result.err)
+  assert.equal(0, result.status)
+  return result.out
+end
+
+local function wrong(arguments, ...)
+  local result = program.run(folder.path, arguments)
+  assert.equal(1, result.status, result.err)
+  assert.equal("", result.out)
+  for _, text in ipairs { ... } do
+    assert.truthy(result.err:find(text, 1, true), ("%q should say %q"):format(result.err, text))
+  end
+end
+
+local function has(file, ...)
+  local text = program.read(folder.path .. "/" .. file)
+  for _, part in ipairs { ... } do
+    assert.truthy(text:find(part, 1, true), ("%s\nshould say %q"):format(text, part))
+  end
+end
+
+-- 200 rows: two numbers, a text, an id; a yes or no of numbers, a number.
+local function write_table(name)
+  local lines, u = { 'a,b c,color,id,"is it?",y' }, core.uniform_(core.zeros(200, 3), 1, "spec/new"):totable()
+  for i, r in ipairs(u) do
+    lines[i + 1] = ("%.3f,%.3f,%s,n%d,%d,%.3f"):format(r[1], r[2], r[3] > 0.5 and "red" or "blue", i,
+      r[1] > 0.5 and 1 or 0, r[1] + r[2])
+  end
+  folder.write(name, table.concat(lines, "\n") .. "\n")
+end
+
+describe("mtl new", function()
+  before_each(function()
+    folder = data_support.folder()
+  end)
+  after_each(function()
+    data_support.remove(folder.path)
+  end)
+
+  it("writes a recipe and a table that train as they are", function()
+    assert.equal("boats.lua and boats.csv. Now: mtl run boats.lua\n", ok("new", "boats"))
+    ok("check", "boats.lua")
+    ok("run", "boats.lua", "--out", "one", "--quiet")
+    local test = core.json_decode(program.read(folder.path .. "/one/summary.json")).test
+    assert.is_true(test.price.kpi > 0.8 and test.grade.kpi > 0.6)
+    assert.matches("^input,price,grade,grade_p\nboats.csv:2,", ok("predict", "one", "boats.csv", "--csv"))
+  end)
+
+  it("never overwrites", function()
+    folder.write("a.lua", "mine")
+    wrong({ "new", "a" }, "'a.lua' exists")
+    assert.is_nil(core.stat(folder.path .. "/a.csv"))
+    folder.write("b.csv", "mine")
+    wrong({ "new", "b" }, "'b.csv' exists")
+    assert.is_nil(core.stat(folder.path .. "/b.lua"))
+  end)
+
+  it("describes a table that is there", function()
+    write_table "rows.csv"
+    ok("new", "last", "--data", "rows.csv")
+    has("last.lua", 'path = "rows.csv"', 'inputs = { "a", "b c", "color", "is it?" }', "left out: id",
+      'y = { column = "y", normalize = true }', 'name = "y", head = nn.linear(64, 1)', "ends = when.epochs(20)")
+    ok("check", "last.lua")
+    ok("new", "both", "--data", "rows.csv", "--target", "y,is it?")
+    has("both.lua", 'is_it = { column = "is it?", classes = true }', 'name = "is_it", head = nn.linear(64, 2)',
+      "policy.focal", 'inputs = { "a", "b c", "color" }')
+    ok("run", "both.lua", "--quiet", "--max-steps", "3")
+    wrong({ "new", "c", "--data", "rows.csv", "--target", "yy" }, "no column 'yy'", "did you mean 'y'?")
+    wrong({ "new", "c", "--data", "nowhere.csv" }, "nowhere.csv")
+    folder.write("short.csv", "a,b\n1,2\n")
+    wrong({ "new", "c", "--data", "short.csv" }, "short.csv: 1 rows of 2 columns")
+  end)
+
+  it("says how to reach a table elsewhere", function()
+    write_table "rows.csv"
+    core.mkdir(folder.path .. "/here")
+    local result = program.run(folder.path .. "/here", { "new", "a", "--data", folder.path .. "/rows.csv" })
+    assert.equal(("a.lua. Now: mtl run a.lua --data %s\n"):format(folder.path), result.out)
+    assert.equal(0, program.run(folder.path .. "/here", { "check", "a.lua", "--data", folder.path }).status)
+  end)
+
+  it("describes a folder of images", function()
+    for i = 1, 12 do
+      folder.png(("photos/%s/%d.png"):format(i % 2 == 0 and "cat" or "dog", i), 1, 12, 12, i % 2 * 200)
+    end
+    ok("new", "pets", "--images", "photos/")
+    has("pets.lua", 'dir = "photos"', 'name = "label", head = nn.linear(64, 2)', "nn.conv2d(nil, 16, 3")
+    ok("run", "pets.lua", "--quiet", "--max-steps", "2")
+    folder.png("photos/cat/odd.png", 1, 20, 12, 5)
+    folder.write("photos/labels.csv", "file,age\n")
+    wrong({ "new", "ages", "--images", "photos" }, "labels.csv")
+    core.remove(folder.path .. "/photos/labels.csv")
+    ok("new", "sizes", "--images", "photos")
+    has("sizes.lua", "mtl.transform.resize(64, 64), mtl.transform.random_flip()")
+    ok("check", "sizes.lua")
+    wrong({ "new", "x", "--images", "nowhere" }, "nowhere")
+  end)
+
+  it("checks its arguments", function()
+    wrong({ "new" }, "NAME is missing")
+    wrong({ "new", "a/b" }, "'a/b'")
+    wrong({ "new", "a", "--target", "x" }, "--data")
+    wrong({ "new", "a", "--images", ".", "--data", "x" }, "--images")
+  end)
+end)

@@ -1,0 +1,193 @@
+local core = require "mtl.core"
+local data_support = dofile "spec/support/data.lua"
+local program = dofile "spec/support/program.lua"
+
+local folder
+
+local function mtl(...)
+  return program.run(folder.path, { ... })
+end
+
+local function ok(...)
+  local result = mtl(...)
+  assert.equal("", result.err)
+  assert.equal(0, result.status)
+  return result.out
+end
+
+local function wrong(arguments, ...)
+  local result = program.run(folder.path, arguments)
+  assert.equal(1, result.status, result.err)
+  assert.truthy(result.err:match "^mtl: [^\n]+\n$", result.err)
+  for _, text in ipairs { ... } do
+    assert.truthy(result.err:find(text, 1, true), ("%q should say %q"):format(result.err, text))
+  end
+end
+
+local function lines(text)
+  local list = {}
+  for line in text:gmatch "[^\n]+" do
+    list[#list + 1] = line
+  end
+  return list
+end
+
+-- 300 rows of a, b and a color; the grade follows from a, sold from b, price is 10 a + 100, visits are counts.
+local function write_table()
+  local rows, u = { "a,b,color,grade,sold,price,visits" }, core.uniform_(core.zeros(300, 3), 1, "spec/p"):totable()
+  for i, r in ipairs(u) do
+    rows[i + 1] = ("%.3f,%.3f,%s,%s,%d,%.3f,%d"):format(r[1], r[2], r[3] > 0.5 and "red" or "blue",
+      r[1] > 0.6 and "good" or r[1] > 0.3 and '"so, so"' or "bad", r[2] > 0.5 and 1 or 0, 10 * r[1] + 100,
+      math.floor(3 * r[1]))
+  end
+  folder.write("rows.csv", table.concat(rows, "\n") .. "\n")
+end
+
+local recipe = [[
+local mtl = require "mtl"
+local nn, loss = mtl.nn, mtl.loss
+return mtl.recipe {
+  name = "rows",
+  data = mtl.data.csv { path = "rows.csv", inputs = { "a", "b", "color" }, targets = {
+    grade = "grade", sold = "sold", price = { column = "price", normalize = true }, visits = "visits" } },
+  trunk = nn.sequential { nn.linear(nil, 16), nn.tanh() },
+  tasks = {
+    { name = "grade", head = nn.linear(16, 3), loss = loss.cross_entropy(), kpi = mtl.kpi.accuracy() },
+    { name = "sold", head = nn.linear(16, 1), loss = loss.binary_cross_entropy(), kpi = mtl.kpi.roc_auc() },
+    { name = "price", head = nn.linear(16, 1), loss = loss.mse(), kpi = mtl.kpi.r2() },
+    { name = "visits", head = nn.linear(16, 1), loss = loss.poisson(), kpi = mtl.kpi.r2() },
+  },
+  optimizer = mtl.optim.adam { lr = 2e-2 },
+  ends = mtl.when.epochs(30),
+}
+]]
+
+local new = "b,color,a\n0.9,red,0.95\n0.1,blue,0.05\n0.2,green,0.45\n"
+
+describe("mtl predict", function()
+  setup(function()
+    folder = data_support.folder()
+    write_table()
+    folder.write("recipe.lua", recipe)
+    folder.write("new.csv", new)
+    ok("run", "recipe.lua", "--out", "one", "--quiet")
+    for _, file in ipairs { "rows.csv", "recipe.lua", "one/recipe/recipe.lua" } do
+      core.remove(folder.path .. "/" .. file) -- neither the data nor the recipe are needed
+    end
+  end)
+  teardown(function()
+    data_support.remove(folder.path)
+  end)
+
+  it("prints a table", function()
+    local rows = lines(ok("predict", "one", "new.csv"))
+    assert.equal(4, #rows)
+    assert.matches("^input +grade +grade_p +sold +sold_p +price +visits$", rows[1])
+    assert.matches("^new.csv:2  good +0%.%d+ +1 +0%.%d+ +1%d%d%.?%d* +[%d.]+$", rows[2])
+    assert.matches("^new.csv:3  bad +0%.%d+ +0 +0%.%d+ +1%d%d%.?%d* +[%d.]+$", rows[3])
+  end)
+
+  it("prints CSV", function()
+    local rows = lines(ok("predict", "one", "new.csv", "--csv"))
+    assert.equal("input,grade,grade_p,sold,sold_p,price,visits", rows[1])
+    local label, p, sold, sold_p, price, visits =
+      rows[2]:match '^new.csv:2,(%w+),([%d.]+),(%d),([%d.]+),([%d.]+),([%d.]+)$'
+    assert.equal("good", label)
+    assert.is_true(tonumber(p) > 0.5 and tonumber(sold_p) > 0.5)
+    assert.equal("1", sold)
+    assert.near(109.5, tonumber(price), 1.5)
+    assert.near(2, tonumber(visits), 0.8)
+    assert.matches('^new.csv:4,"so, so",', rows[4])
+    assert.equal("input,price", lines(ok("predict", "one", "new.csv", "--csv", "--tasks", "price"))[1])
+  end)
+
+  it("prints JSON, a line a row, with every probability", function()
+    local rows = lines(ok("predict", "one", "new.csv", "new.csv", "--json"))
+    assert.equal(6, #rows)
+    local first, second = core.json_decode(rows[1]), core.json_decode(rows[2])
+    assert.equal("new.csv:2", first.input)
+    assert.equal("good", first.grade.label)
+    assert.near(1, first.grade.p.good + first.grade.p["so, so"] + first.grade.p.bad, 1e-6)
+    assert.near(1, second.sold.p["0"] + second.sold.p["1"], 1e-6)
+    assert.equal("0", second.sold.label)
+    assert.near(100.5, second.price, 1.5)
+    assert.equal(rows[1], rows[4])
+  end)
+
+  it("does what run:predict does, in batches of any size", function()
+    local run = require "mtl.run".load(folder.path .. "/one")
+    local x = core.uniform_(core.zeros(150, 4), 3, "spec/p")
+    local all, part = run:predict(x), run:predict(x:slice(1, 3, 4))
+    assert.same({ 150, 3 }, all.grade:shape())
+    for name, output in pairs(all) do
+      assert.same(output:slice(1, 3, 4):totable(), part[name]:totable())
+    end
+    assert.is_true(all.sold:min():item() >= 0 and all.sold:max():item() <= 1 and all.visits:min():item() > 0)
+    assert.error_matches(function() run:predict(3) end, "tensors by the names of the model's inputs: input")
+    assert.error_matches(function() run:evaluate() end, "recipe.lua")
+  end)
+
+  it("says what is wrong", function()
+    folder.write("short.csv", "a,b\n1,2\n")
+    wrong({ "predict", "one", "short.csv" }, "short.csv", "color")
+    wrong({ "predict", "one", "nowhere.csv" }, "nowhere.csv")
+    wrong({ "predict", "one" }, "FILE is missing")
+    wrong({ "predict", "two", "new.csv" }, "'two' is not a run")
+    wrong({ "predict", "one", "new.csv", "--tasks", "prise" }, "did you mean 'price'")
+    wrong({ "predict", "one", "new.csv", "--csv", "--json" }, "--csv")
+  end)
+end)
+
+describe("mtl predict --png", function()
+  setup(function()
+    folder = data_support.folder()
+  end)
+  teardown(function()
+    data_support.remove(folder.path)
+  end)
+
+  it("writes pictures of dense outputs", function()
+    for i = 1, 12 do
+      local function bright(_, y, x) return (x + y + i) % 8 < 4 and 250 or 5 end
+      folder.png(("photos/%02d.png"):format(i), 1, 8, 8, bright)
+      folder.png(("seg/%02d.png"):format(i), 1, 8, 8, function(...) return bright(...) > 100 and 1 or 0 end)
+      folder.png(("depth/%02d.png"):format(i), 1, 8, 8, function(...) return bright(...) > 100 and 3000 or 1000 end, 16)
+      folder.png(("normals/%02d.png"):format(i), 3, 8, 8, function(c) return c == 2 and 255 or 128 end)
+    end
+    folder.write("recipe.lua", [[
+local mtl = require "mtl"
+local nn, loss = mtl.nn, mtl.loss
+return mtl.recipe {
+  data = mtl.data.images { dir = "photos", batch = 4, targets = {
+    seg = { dir = "seg", kind = "labels", classes = 2, levels = { "dark", "bright" } },
+    depth = { dir = "depth", kind = "depth", scale = 0.001 }, normals = { dir = "normals", kind = "normals" } } },
+  trunk = nn.sequential { nn.conv2d(1, 8, 1), nn.tanh() },
+  tasks = {
+    { name = "seg", head = nn.conv2d(8, 2, 1), loss = loss.cross_entropy(), kpi = mtl.kpi.accuracy() },
+    { name = "depth", head = nn.conv2d(8, 1, 1), loss = loss.l1(), kpi = mtl.kpi.r2() },
+    { name = "normals", head = nn.conv2d(8, 3, 1), loss = loss.cosine(), kpi = mtl.kpi.angle_within() },
+  },
+  optimizer = mtl.optim.adam { lr = 0.05 }, ends = mtl.when.steps(150),
+}
+]])
+    ok("run", "recipe.lua", "--out", "one", "--quiet")
+    wrong({ "predict", "one", "photos/01.png" }, "'seg' is a picture", "--png DIR")
+    local rows = lines(ok("predict", "one", "photos/01.png", "photos/02.png", "--png", "out", "--json"))
+    local first = core.json_decode(rows[1])
+    assert.equal("out/01.seg.png", first.seg.file)
+    assert.is_true(core.png_read(folder.path .. "/out/01.seg.png"):bytes()
+      == core.png_read(folder.path .. "/seg/01.png"):bytes())
+    assert.near(1, first.depth.low, 0.3)
+    assert.near(3, first.depth.high, 0.3)
+    local depth = core.png_read(folder.path .. "/out/02.depth.png", "gray16")
+    assert.same({ 1, 8, 8 }, depth:shape())
+    assert.equal(0, depth:min():item())
+    assert.equal(65535, depth:max():item())
+    local normals = core.png_read(folder.path .. "/out/02.normals.png")
+    assert.same({ 3, 8, 8 }, normals:shape())
+    assert.is_true(normals[3]:cast("float32"):min():item() > 240)
+    wrong({ "predict", "one", "photos/01.png", "photos/../photos/01.png", "--png", "out" }, "would both be written to")
+    local table_rows = lines(ok("predict", "one", "photos/03.png", "--png", "out"))
+    assert.matches("^input +seg +depth +depth_low +depth_high +normals$", table_rows[1])
+  end)
+end)
