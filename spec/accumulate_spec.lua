@@ -44,7 +44,7 @@ describe("accumulate", function()
         local out, _, t = train(function(r)
           r.data, r.accumulate, r.stages = points(batch), n, nil
           r.policy, r.ends = policy, mtl.when.epochs(3)
-          r.optimizer = mtl.optim.sgd { lr = 0.1, momentum = 0.9 }
+          r.optimizer = mtl.optim.sgd { lr = 0.01, momentum = 0.9 } -- small enough that rounding does not grow
         end)
         return t.model:params():totable(), support.records(out, "step")
       end

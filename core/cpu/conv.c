@@ -59,12 +59,12 @@ static mtl_status scratch(const mtl_tensor *like, int64_t n, mtl_tensor **t, flo
 }
 
 /* Image b with its border, in `room` whose border is zero already; where it lies if it has none. For columns the last
-   image goes to `room` too: whole vectors are read, and may go past its end. */
+   images go to `room` too: whole vectors are read, and may go past the end. */
 static const float *image_of(const plan *p, int64_t b, const float *x, float *room)
 {
     const mtl_conv *c = &p->c;
     x += b * p->image;
-    if (!p->border && (p->slides || b < c->batch - 1))
+    if (!p->border && (p->slides || (c->batch - 1 - b) * p->image >= LANES))
         return x;
     for (int64_t line = 0; line < c->in_channels * c->height; line++) {
         int64_t y = line / c->height * p->high + line % c->height + c->pad_h;

@@ -1,4 +1,4 @@
---- Functions of mtl.core that people call as mtl.NAME, recipes too. The rest of it (files, memory, the machine) is mtl's
+--- Functions of mtl.core that people call as mtl.NAME, recipes too. The rest (files, memory, the machine) is mtl's
 -- own affair.
 local names = {}
 for name in ([[VERSION tensor zeros ones full rand randn arange no_grad manual_seed

@@ -284,6 +284,39 @@ static void reads_large_files(void)
     free(file);
 }
 
+/* Texts of long columns of numbers are let go, and read again for codes. */
+static void lets_texts_go(void)
+{
+    enum { ROWS = 300000, LATE = 290000 };
+    char *file = malloc(ROWS * 32), *at = file;
+    mtl_csv *csv = NULL;
+    mtl_tensor *t = NULL;
+    at += sprintf(at, "id,late,name\n");
+    for (int i = 0; i < ROWS; i++)
+        at += sprintf(at, i == LATE ? "%06d,none,n%d\n" : "%06d,%06d,n%d\n", i, i == LATE ? i % 3 : i, i % 3);
+    const char *path = put("long.csv", file, (size_t)(at - file));
+    MUST(mtl_csv_read(ctx, path, ',', NULL, &csv) == MTL_OK);
+    CHECK(mtl_csv_numeric(csv, 0) && !mtl_csv_numeric(csv, 1) && mtl_csv_rows(csv) == ROWS);
+    CHECK(mtl_csv_numbers(csv, 1, &t) == MTL_ERR_FORMAT);
+    CHECK_CONTAINS(mtl_message(ctx), "long.csv:290002: column 'late': 'none' is not a number");
+    CHECK(mtl_csv_levels(csv, 0) == ROWS && mtl_csv_levels(csv, 1) == ROWS && mtl_csv_levels(csv, 2) == 3);
+    CHECK_TEXT(mtl_csv_level(csv, 0, 7), "000007");
+    CHECK_TEXT(mtl_csv_level(csv, 1, ROWS - 1), "none");
+    mtl_csv_free(csv);
+    MUST(mtl_csv_read(ctx, path, ',', NULL, &csv) == MTL_OK);
+    put("long.csv", file, (size_t)(at - file) / 2);
+    CHECK(mtl_csv_codes(csv, 0, &t) == MTL_ERR_FORMAT);
+    CHECK_CONTAINS(mtl_message(ctx), "long.csv");
+    CHECK(mtl_csv_levels(csv, 2) == 3);
+    put_text("long.csv", "id\n1\n");
+    CHECK(mtl_csv_codes(csv, 0, &t) == MTL_ERR_FORMAT);
+    CHECK_CONTAINS(mtl_message(ctx), "long.csv: it changed after it was read");
+    CHECK(mtl_csv_numbers(csv, 0, &t) == MTL_OK);
+    mtl_tensor_release(t);
+    mtl_csv_free(csv);
+    free(file);
+}
+
 static void ignores_the_locale(void)
 {
     static const char *const locales[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8"};
@@ -328,6 +361,7 @@ int main(void)
     RUN(names_the_line);
     RUN(takes_other_separators);
     RUN(reads_large_files);
+    RUN(lets_texts_go);
     RUN(ignores_the_locale);
     RUN(survives_damage);
     return TEST_RESULT;

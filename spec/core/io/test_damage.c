@@ -5,7 +5,7 @@
 #include "png_make.h"
 #include "watch.h"
 
-enum { DAMAGED = 200, SMALL = 1 << 18 /* what libraries take for any file */, PLAIN = 64, PACKED = 4 * 1032 };
+enum { DAMAGED = 200, SMALL = 1 << 19 /* what libraries take for any file */, PLAIN = 64, PACKED = 4 * 1032 };
 
 /* Looks at every byte of the result. */
 static mtl_status end_with(mtl_status status, mtl_tensor **made)
