@@ -67,14 +67,15 @@ describe("files and the system", function()
 
   it("NPY and NPZ go through", function()
     local path = root .. "/x.npy"
-    for _, t in ipairs { core.tensor { { 1, 2.5 } }, core.tensor({ 7, -8 }, "int32"), core.tensor({ { 255 } }, "uint8") } do
+    local arrays = { core.tensor { { 1, 2.5 } }, core.tensor({ 7, -8 }, "int32"), core.tensor({ { 255 } }, "uint8") }
+    for _, t in ipairs(arrays) do
       core.npy_write(path, t)
       local back = core.npy_read(path)
       assert.equal(t:dtype(), back:dtype())
       assert.same(t:totable(), back:totable())
     end
     assert.matches("none.npy", message(core.npy_read, root .. "/none.npy"))
-    local arrays = core.npz_read((os.getenv "MTL_HOME" or ".") .. "/spec/fixtures/numpy.npz")
+    arrays = core.npz_read((os.getenv "MTL_HOME" or ".") .. "/spec/fixtures/numpy.npz")
     assert.same({ { 1, 2, 3 }, { 4, 5, 6 } }, arrays.fortran:totable())
     assert.same({ -1, 258 }, arrays.big:totable())
     assert.same({ 1.5, -0.25 }, arrays.half:totable())

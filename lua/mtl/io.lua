@@ -20,7 +20,8 @@ end
 --- uint8 [channels, height, width]; mode "gray", "rgb", "rgba"; "index": int32 [height, width], palette indices or gray
 -- values; "gray16": float32 [1, height, width], 0 to 65535 (0 to 255 of 8 bits). Without a mode: what is stored.
 io.read_png = reader(core.png_read)
---- uint8 [channels, height, width], 1 to 4 channels.
+--- uint8 [channels, height, width], 1 to 4 channels; with a third argument 16: int32 [1, height, width], 0 to 65535, as
+-- 16-bit gray.
 io.write_png = writer(core.png_write)
 --- An array of NumPy's: float32, int32 or uint8.
 io.read_npy = reader(core.npy_read)

@@ -167,7 +167,8 @@ static inline unsigned char *png_make(const png_kind *k, size_t *size)
 static inline void png_mend(unsigned char *bytes, size_t n)
 {
     for (size_t at = 8; at + 12 <= n;) {
-        size_t length = bytes[at] << 24 | bytes[at + 1] << 16 | bytes[at + 2] << 8 | bytes[at + 3];
+        size_t length =
+            (size_t)bytes[at] << 24 | (size_t)bytes[at + 1] << 16 | (size_t)bytes[at + 2] << 8 | (size_t)bytes[at + 3];
         if (length > n - at - 12)
             break;
         uint32_t crc = (uint32_t)crc32(0, bytes + at + 4, (uInt)(length + 4));

@@ -235,7 +235,7 @@ static void safetensors_files(void)
     damaged_files("safetensors", read_safetensors, bytes, n, false, PLAIN);
 }
 
-/* Ten thousand times the file: harmless where it is true, and read in pieces. */
+/* A thousand times the file: read in pieces where it is true, refused where it is not. */
 static void unpacks_no_bombs(void)
 {
     enum { LARGE = 8 << 20 };
@@ -256,7 +256,7 @@ static void unpacks_no_bombs(void)
     CHECK_CONTAINS(mtl_message(ctx), "zeros.csv:1: a NUL byte");
     CHECK(read_idx(put("zeros.idx", bytes, n)) == MTL_ERR_FORMAT);
     free(bytes);
-    /* An archive whose arrays say less than what they unpack to, and one whose names share their bytes. */
+    /* an array whose directory says less than what it unpacks to */
     zip_part bomb = {"a.npy", zeros, LARGE, true, 200};
     bytes = zip_make(&bomb, 1, &size);
     watch_start();

@@ -29,7 +29,9 @@ static inline void watch_less(size_t n)
 }
 
 #ifdef WATCH_SANITIZER
-#include <sanitizer/allocator_interface.h>
+/* of sanitizer/allocator_interface.h, which not every compiler brings */
+int __sanitizer_install_malloc_and_free_hooks(void (*)(const volatile void *, size_t), void (*)(const volatile void *));
+size_t __sanitizer_get_allocated_size(const volatile void *);
 
 static inline void watch_malloc(const volatile void *p, size_t n)
 {
