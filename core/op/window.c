@@ -32,8 +32,10 @@ mtl_status mtl_window_check(const char *who, const mtl_tensor *x, const mtl_wind
                        w->pad_h,    w->pad_w,    s->dilation_h, s->dilation_w};
     for (int i = 0; i < 8; i++) {
         if (sizes[i] > LIMIT)
-            return mtl_fail(x->ctx, MTL_ERR_ARG, "%s: a kernel, stride, padding or dilation of %" PRId64, who,
-                            sizes[i]);
+            return mtl_fail(x->ctx, MTL_ERR_ARG,
+                            "%s: a kernel, stride, padding or dilation of %" PRId64
+                            ", which should be at most %" PRId64,
+                            who, sizes[i], LIMIT);
     }
     return MTL_OK;
 }

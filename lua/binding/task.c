@@ -12,8 +12,9 @@ static int l_mix(lua_State *L)
     if (n > MTL_MAX_TASKS)
         return luaL_error(L, "mix: %I weights, which should be one a task", (lua_Integer)n);
     for (int i = 0; i < (int)n; i++) {
-        lua_rawgeti(L, 3, i + 1);
-        weight[i] = luaL_checknumber(L, -1);
+        if (lua_rawgeti(L, 3, i + 1) != LUA_TNUMBER)
+            return luaL_error(L, "mix: weight %d is %s, which should be a number", i + 1, luaL_tolstring(L, -1, NULL));
+        weight[i] = lua_tonumber(L, -1);
         lua_pop(L, 1);
     }
     lmtl_check(L, mtl_mix(arena, active, (int)n, weight));
