@@ -47,7 +47,7 @@ static mtl_status declare_all(mtl_layer *l, int64_t gates, const mtl_shape *in, 
 {
     char text[MTL_SHAPE_TEXT];
     int most = MTL_LAYER_SLOTS / slots_each(l) / directions(l);
-    if (in->rank != 2)
+    if (in->rank != 2 || in->size[0] < 1)
         return mtl_layer_fail(l, MTL_ERR_SHAPE, "a sample has shape %s, which should be [length, features]",
                               mtl_layer_shape_text(in, text));
     int64_t width = in->size[1];

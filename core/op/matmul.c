@@ -15,6 +15,8 @@ static mtl_status gradient(mtl_grad_call *call, int i, mtl_gemm g, bool dy_first
     int64_t size = g.m * g.n, dy_size = at[M] * at[N], calls = 1;
     mtl_tensor *d, *dy = call->dy, *to;
     MTL_TRY(mtl_grad_out(call, i, &d));
+    if (d->count == 0) /* also: no batch, and then nothing to read */
+        return MTL_OK;
     g.alpha = 1;
     g.ldc = g.n;
     g.batch = at[BATCH];

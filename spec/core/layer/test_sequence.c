@@ -232,6 +232,10 @@ static void what_does_not_fit_is_refused(void)
          {3, 2},
          "num_layers is 5, which should be at most 4 here; put two grus in turn"},
         {"\"gru\",\"hidden_size\":4,\"output\":\"first\"", 2, {3, 2}, "output"},
+        {"\"gru\",\"hidden_size\":4,\"output\":\"last\"",
+         2,
+         {0, 3},
+         "shape [0, 3], which should be [length, features]"},
         {"\"multi_head_attention\",\"num_heads\":4",
          2,
          {3, 6},
@@ -303,6 +307,39 @@ static void threads_do_not_change_the_bits(void)
     }
 }
 
+/* With a cap at any place, nothing is left behind. */
+static void memory_may_end_anywhere(void)
+{
+    static const char *const json =
+        "{\"type\":\"sequential\",\"children\":[{\"type\":\"position_embedding\"},"
+        "{\"type\":\"lstm\",\"hidden_size\":2,\"num_layers\":2,\"bidirectional\":true,\"dropout\":0.5},"
+        "{\"type\":\"multi_head_attention\",\"num_heads\":2,\"causal\":true,\"dropout\":0.5},"
+        "{\"type\":\"transformer_encoder_layer\",\"nhead\":2,\"dim_feedforward\":3},"
+        "{\"type\":\"transformer_encoder_layer\",\"nhead\":2,\"dim_feedforward\":3,\"norm_first\":true},"
+        "{\"type\":\"gru\",\"hidden_size\":2,\"output\":\"last\"}]}";
+    mtl_context *ctx = context();
+    mtl_model *m = model_of(ctx, json, 3, 4);
+    mtl_tensor *x = input(ctx, 2, 3, 4), *y = NULL;
+    mtl_status status = MTL_ERR_MEMORY;
+    MUST(m && x && mtl_tensor_require_grad(x, true) == MTL_OK);
+    size_t held = mtl_memory_use(ctx).bytes;
+    for (size_t cap = held; status != MTL_OK && cap < held + (1 << 20); cap += 64) {
+        mtl_set_memory_limit(ctx, cap);
+        status = mtl_model_forward(m, &x, 1, true, &y);
+        if (status == MTL_OK)
+            status = mtl_backward(ctx, 1, &(mtl_root){.value = y, .seed = y, .scale = 1}, 1);
+        mtl_tensor_release(y);
+        mtl_tensor_zero_grad(x);
+        y = NULL;
+        if (!CHECK((status == MTL_OK || status == MTL_ERR_MEMORY) && mtl_memory_use(ctx).bytes == held))
+            break;
+    }
+    CHECK(status == MTL_OK);
+    mtl_tensor_release(x);
+    mtl_model_free(m);
+    mtl_context_free(ctx);
+}
+
 int main(void)
 {
     RUN(lstm_and_gru_agree_with_pytorch);
@@ -313,5 +350,6 @@ int main(void)
     RUN(places_are_added_and_sequences_pooled);
     RUN(what_does_not_fit_is_refused);
     RUN(threads_do_not_change_the_bits);
+    RUN(memory_may_end_anywhere);
     return TEST_RESULT;
 }

@@ -68,6 +68,8 @@ static void conv2d_is_its_definition(void)
         {{1, 1, 4, 40}, {2, 1, 2, 3}, {1, 1, 1, 1}, true},
         {{1, 1, 6, 19}, {11, 1, 3, 3}, {1, 1, 0, 0}, true},
         {{5, 2, 3, 3}, {1, 2, 2, 2}, {1, 1, 0, 0}, true},
+        /* images of less than a vector: nothing behind them is read */
+        {{2, 1, 2, 3}, {2, 1, 2, 2}, {1, 1, 0, 0}, true},
         /* output lines of whole vectors: without columns, and dx as a convolution of dy */
         {{2, 3, 8, 8}, {5, 3, 3, 3}, {1, 1, 1, 1}, true},
         {{3, 2, 3, 8}, {13, 2, 1, 3}, {1, 1, 0, 1}, true},

@@ -267,6 +267,7 @@ static void errors_say_what_would_fit(void)
     CHECK(mtl_conv2d_spread(x, w, NULL, &three, &(mtl_spread){4, 1, 3, 0, 0}, &y) == MTL_ERR_SHAPE);
     CHECK_CONTAINS(mtl_message(ctx), "a window of 9 x 3 on images of 8 x 8");
     CHECK(mtl_conv2d_spread(x, w, NULL, &three, &(mtl_spread){INT64_MAX, 1, 3, 0, 0}, &y) == MTL_ERR_ARG);
+    CHECK_CONTAINS(mtl_message(ctx), "dilation of 9223372036854775807, which should be at most 1073741824");
     CHECK(mtl_conv2d_spread(x, w, NULL, &three, &(mtl_spread){1 << 30, 1 << 30, 3, 0, 0}, &y) == MTL_ERR_SHAPE);
     CHECK(mtl_conv2d_spread(x, w, NULL, &(mtl_window){3, 3, 1 << 30, 1 << 30, 1 << 30, 1 << 30},
                             &(mtl_spread){1, 1, 3, 0, 0}, &y) == MTL_ERR_SHAPE);

@@ -4,6 +4,7 @@
 #include "conformance.h"
 #include "same_bits.h"
 #include "test.h"
+#include "op/make.h"
 
 enum { TRANS_A, TRANS_B };
 
@@ -287,8 +288,25 @@ static void errors_name_the_shapes(void)
     mtl_context_free(ctx);
 }
 
+/* Read and written by no batch at all: sanitizers watch. */
+static void gradients_of_no_batch(void)
+{
+    mtl_context *ctx = NULL;
+    mtl_tensor *y = NULL;
+    mtl_context_new(1, &ctx);
+    mtl_tensor *a = make(ctx, MTL_F32, SHAPE(0, 4, 8), NULL), *b = make(ctx, MTL_F32, SHAPE(0, 8, 16), NULL);
+    CHECK(mtl_tensor_require_grad(a, true) == MTL_OK && mtl_tensor_require_grad(b, true) == MTL_OK);
+    MUST(mtl_matmul(a, b, false, false, &y) == MTL_OK);
+    CHECK(backward_sum(ctx, y) == MTL_OK);
+    mtl_tensor_release(a);
+    mtl_tensor_release(b);
+    mtl_tensor_release(y);
+    finish(ctx);
+}
+
 int main(void)
 {
+    RUN(gradients_of_no_batch);
     RUN(matmul_is_its_definition);
     RUN(matmul_of_vectors_and_broadcast);
     RUN(matmul_of_nothing_is_zero);

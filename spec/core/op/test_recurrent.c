@@ -1,4 +1,5 @@
-/* LSTM and GRU over sequences: against their definitions, at the edges, and with any number of threads. */
+/* LSTM and GRU over sequences: against their definitions, at the edges, with any number of threads, and where memory
+   ends. */
 #include <stdlib.h>
 
 #include "conformance.h"
@@ -195,6 +196,35 @@ static void threads_do_not_change_the_bits(void)
         CHECK(same_bits(&cases[i]));
 }
 
+/* With a cap at any place, nothing is left behind. */
+static void memory_may_end_anywhere(void)
+{
+    for (int64_t gates = 3; gates <= 4; gates++) {
+        bool done = false;
+        for (size_t cap = 0; !done && cap < 1 << 20; cap += 64) {
+            mtl_context *ctx;
+            mtl_tensor *y = NULL;
+            MUST(mtl_context_new(1, &ctx) == MTL_OK);
+            mtl_tensor *in[3] = {bits_draw(ctx, 3, (int64_t[]){2, 3, 5 * gates}, 1),
+                                 bits_draw(ctx, 2, (int64_t[]){5 * gates, 5}, 2),
+                                 bits_draw(ctx, 1, (int64_t[]){5 * gates}, 3)};
+            for (int i = 0; i < 3; i++)
+                mtl_tensor_require_grad(in[i], true);
+            mtl_set_memory_limit(ctx, mtl_memory_use(ctx).bytes + cap);
+            mtl_status status = (gates == 3 ? gru : lstm)(in, &y);
+            if (status == MTL_OK)
+                status = backward_sum(ctx, y);
+            CHECK(status == MTL_OK || status == MTL_ERR_MEMORY);
+            done = status == MTL_OK;
+            mtl_tensor_release(y);
+            for (int i = 0; i < 3; i++)
+                mtl_tensor_release(in[i]);
+            finish(ctx);
+        }
+        CHECK(done);
+    }
+}
+
 int main(void)
 {
     RUN(they_are_their_definitions);
@@ -203,5 +233,6 @@ int main(void)
     RUN(large_sums);
     RUN(wrong_shapes_are_refused);
     RUN(threads_do_not_change_the_bits);
+    RUN(memory_may_end_anywhere);
     return TEST_RESULT;
 }
