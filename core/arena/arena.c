@@ -165,6 +165,11 @@ void mtl_arena_free(mtl_arena *a)
     free(a);
 }
 
+int mtl_arena_tasks(const mtl_arena *a)
+{
+    return a->n_tasks;
+}
+
 int mtl_arena_slots(const mtl_arena *a)
 {
     return a->n_slots;

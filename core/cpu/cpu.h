@@ -13,7 +13,8 @@ mtl_status mtl_cpu_device_new(mtl_context *ctx, mtl_device **out);
 #define MTL_CPU(name)        MTL_CPU_PASTE(mtl_cpu_##name, MTL_ISA)
 
 #define MTL_CPU_FILES(X)                                                                                               \
-    X(elementwise) X(reduce) X(move) X(gemm) X(conv) X(pool) X(resize) X(softmax) X(norm) X(optimize) X(recurrent)
+    X(elementwise)                                                                                                     \
+    X(reduce) X(move) X(gemm) X(conv) X(pool) X(resize) X(softmax) X(norm) X(optimize) X(recurrent) X(gram)
 #define MTL_CPU_DECLARE(name)                                                                                          \
     void mtl_cpu_##name##_baseline(mtl_backend *table);                                                                \
     void mtl_cpu_##name##_v3(mtl_backend *table);                                                                      \

@@ -44,8 +44,9 @@ static mtl_status shape2d(mtl_layer *l, int n, const mtl_shape *in, mtl_shape *o
 static mtl_status forward(mtl_layer *l, const mtl_pass *pass, int n, mtl_tensor *const *in, mtl_tensor **out)
 {
     (void)n;
-    return mtl_batch_norm(in[0], l->slots[0], l->slots[1], l->states[0], l->states[1], pass->training && !l->frozen,
-                          l->number[MOMENTUM], l->number[EPS], out);
+    bool training = pass->training && !l->frozen, still = training && pass->again; /* no statistics move */
+    return mtl_batch_norm(in[0], l->slots[0], l->slots[1], still ? NULL : l->states[0], still ? NULL : l->states[1],
+                          training, l->number[MOMENTUM], l->number[EPS], out);
 }
 
 const mtl_layer_type mtl_layer_batch_norm1d = {

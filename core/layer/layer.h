@@ -17,7 +17,7 @@ typedef struct mtl_layer mtl_layer;
 
 /* What one forward pass knows. */
 typedef struct {
-    bool training;
+    bool training, again; /* again: as the training pass before it, and no state moves */
     uint64_t seed;
     uint64_t pass;  /* number of this training pass: dropout's counter */
     uint64_t tasks; /* outputs that are wanted */

@@ -321,11 +321,15 @@ mtl_status mtl_model_output_shape(const mtl_model *m, int i, mtl_shape *out)
 
 /* ---- forward ---- */
 
-mtl_status mtl_model_forward(mtl_model *m, mtl_tensor *const *inputs, uint64_t tasks, bool training,
+mtl_status mtl_model_forward(mtl_model *m, mtl_tensor *const *inputs, uint64_t tasks, mtl_pass_kind kind,
                              mtl_tensor **outputs)
 {
     mtl_status status = MTL_OK;
-    mtl_pass pass = {.training = training, .seed = m->seed, .pass = m->passes, .tasks = tasks};
+    mtl_pass pass = {.training = kind != MTL_EVALUATE,
+                     .again = kind == MTL_TRAIN_AGAIN,
+                     .seed = m->seed,
+                     .pass = m->passes - (kind == MTL_TRAIN_AGAIN && m->passes > 0),
+                     .tasks = tasks};
     MTL_TRY(must_be_frozen(m, "forward"));
     mtl_tensor **made = calloc((size_t)m->n_nodes + 1, sizeof *made);
     if (!made)
@@ -346,7 +350,7 @@ mtl_status mtl_model_forward(mtl_model *m, mtl_tensor *const *inputs, uint64_t t
         }
         MTL_TRY_GOTO(mtl_layer_forward(node->layer, &pass, node->n_inputs, in, &made[i]));
     }
-    m->passes += training;
+    m->passes += kind == MTL_TRAIN;
     for (int t = 0; t < m->n_outputs; t++)
         outputs[t] = tasks >> t & 1 ? mtl_tensor_retain(made[m->output_node[t]]) : NULL;
 done:

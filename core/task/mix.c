@@ -1,6 +1,8 @@
 /* The mix: rows of J, weighted, become the gradient. Sums run in the order of tasks, slot after slot. */
 #include "mtl/task.h"
 
+#include <math.h>
+
 #include "arena/arena.h"
 
 /* to = the sum of weight[t] times row t, over the tasks that reach the slot. */
@@ -30,8 +32,32 @@ static mtl_status scale(mtl_tensor *to, double factor)
     return status;
 }
 
-mtl_status mtl_mix(mtl_arena *a, uint64_t active, int n, const double *weight)
+/* Brings the gradient of the shared slots that `active` reaches down to the norm `most`; measured on what was mixed,
+   for a norm of a Gramian is not exact enough to divide by. */
+static mtl_status clip_shared(mtl_arena *a, uint64_t active, double most)
 {
+    double total = 0, sum;
+    for (int pass = 0; pass < 2; pass++) {
+        for (int i = 0; i < a->n_slots; i++) {
+            mtl_slot *slot = &a->slots[i];
+            if (slot->frozen || !(slot->tasks & active) || __builtin_popcountll(slot->tasks) < 2)
+                continue;
+            if (pass == 1) {
+                MTL_TRY(scale(slot->grad, most / (sqrt(total) + 1e-6)));
+                continue;
+            }
+            MTL_TRY(MTL_KERNEL(a->grads, sum_squares, a->grads, slot->offset, slot->count, &sum));
+            total += sum;
+        }
+        if (sqrt(total) <= most)
+            break;
+    }
+    return MTL_OK;
+}
+
+mtl_status mtl_mix(mtl_arena *a, uint64_t active, int n, const double *weight, const double *own, double max_norm)
+{
+    own = own ? own : weight;
     if (n != a->n_tasks)
         return mtl_fail(a->ctx, MTL_ERR_ARG, "mix: %d weights for %d tasks", n, a->n_tasks);
     for (int i = 0; i < a->n_slots; i++) {
@@ -43,8 +69,8 @@ mtl_status mtl_mix(mtl_arena *a, uint64_t active, int n, const double *weight)
             slot->has_grad = true;
             slot->has_rows = 0;
         } else if (slot->has_grad) {
-            MTL_TRY(scale(slot->grad, weight[__builtin_ctzll(slot->tasks)]));
+            MTL_TRY(scale(slot->grad, own[__builtin_ctzll(slot->tasks)]));
         }
     }
-    return MTL_OK;
+    return max_norm > 0 ? clip_shared(a, active, max_norm) : MTL_OK;
 }

@@ -336,6 +336,8 @@ typedef struct mtl_backend {
                            const mtl_tensor *grad, mtl_tensor *m, mtl_tensor *v);
     /* *sum = sum of squares, blocks with double partial sums in fixed order */
     mtl_status (*sum_squares)(const mtl_tensor *x, int64_t offset, int64_t n, double *sum);
+    /* sums[i*T+j] = <row i, row j> of x [T, line] over columns offset .. offset + n; the same way, symmetric */
+    mtl_status (*gram)(const mtl_tensor *x, int64_t offset, int64_t n, double *sums);
 } mtl_backend;
 
 struct mtl_device {

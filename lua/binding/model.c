@@ -113,6 +113,7 @@ static int m_output_shape(lua_State *L)
 }
 
 /* model:forward(inputs [, mask [, training]]) -> outputs by index, nil for those outside of the mask (default: all).
+   training "again": as the training pass before it, with its dropout masks, and no state moves.
    inputs: tensors in the order of model:inputs(), or by name; one that no task of the mask reads may be nil. */
 static int m_forward(lua_State *L)
 {
@@ -121,7 +122,8 @@ static int m_forward(lua_State *L)
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 4);
     uint64_t mask = (uint64_t)luaL_optinteger(L, 3, -1);
-    bool training = lua_toboolean(L, 4);
+    bool again = lua_type(L, 4) == LUA_TSTRING && strcmp(lua_tostring(L, 4), "again") == 0;
+    mtl_pass_kind kind = again ? MTL_TRAIN_AGAIN : lua_toboolean(L, 4) ? MTL_TRAIN : MTL_EVALUATE;
     int n_in = mtl_model_inputs(m), n_out = mtl_model_outputs(m);
     if (n_out < MTL_MAX_TASKS)
         mask &= (UINT64_C(1) << n_out) - 1;
@@ -144,7 +146,7 @@ static int m_forward(lua_State *L)
         else
             lmtl_list_set(L, inputs, i, "forward: input");
     }
-    mtl_status status = mtl_model_forward(m, inputs->tensor, mask, training, outputs);
+    mtl_status status = mtl_model_forward(m, inputs->tensor, mask, kind, outputs);
     lmtl_list_clear(inputs);
     lmtl_check(L, status);
     for (int i = 0; i < n_out; i++) {

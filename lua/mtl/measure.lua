@@ -3,6 +3,7 @@
 local core = require "mtl.core"
 local element = require "mtl.element"
 local parts = require "mtl.parts"
+local units = require "mtl.units"
 
 local measure = {}
 
@@ -34,8 +35,10 @@ local function task_on(t, tally, index, output, target, hold)
   if not finite(value) then
     t:diverged(("the loss of task '%s' is %s"):format(task.name, value ~= value and "NaN" or "infinite"))
   end
+  local seen = units.like_target(task.loss.type, pred)
+  hold[#hold + 1] = seen
   local was = core.recording(false)
-  t.meters[index]:update(pred, target)
+  t.meters[index]:update(seen, target)
   core.recording(was)
   local m = tally[index]
   if m then
@@ -46,7 +49,7 @@ local function task_on(t, tally, index, output, target, hold)
   end
   if t.policy.soft then
     m = tally[index]
-    m.soft_tensor = t.meters[index]:soft(pred, target)
+    m.soft_tensor = t.meters[index]:soft(seen, target)
     hold[#hold + 1] = m.soft_tensor
     m.soft = m.soft_tensor and m.soft_tensor:item()
   end
@@ -72,6 +75,23 @@ function measure.add(t, stage, tally, batches, hold)
     end
   end
   return roots
+end
+
+--- Losses of the tasks of a step on its batch once more, after the step: with the dropout masks and the batch
+-- statistics of the pass before, and nothing moves.
+-- @return list, by position in `measured`
+function measure.again(t, stage, batches, measured)
+  local losses, source = {}, t.sources[1]
+  core.no_grad(function()
+    local outputs = t.model:forward(source:pick(batches[1]), stage.mask, "again")
+    for i, m in ipairs(measured) do
+      local index = m.task.index
+      local target = batches[1][source.field[index]]
+      local loss <close> = t.losses[index]:compute(element.match(outputs[index], target), target, parts.slots(t, index))
+      losses[i] = loss:item()
+    end
+  end)
+  return losses
 end
 
 --- Ends a step: the tasks that had labels, in order, with their KPIs.

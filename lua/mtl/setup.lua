@@ -4,17 +4,24 @@ local path = require "mtl.path"
 
 local setup = {}
 
---- Refuses what a recipe may say and this version cannot do.
-function setup.refuse_unsupported(recipe)
-  local function refuse(what)
-    error(("%s: this version of mtl does not have it yet"):format(what), 0)
-  end
-  if recipe.diagnose ~= 0 then
-    refuse "diagnose"
+--- Refuses policies that want what this version cannot give them.
+function setup.refuse_policies(recipe)
+  local served = { loss = true, gram = true, slice_gram = true }
+  local own_data = false
+  for _, task in ipairs(recipe.tasks) do
+    own_data = own_data or task.data ~= nil
   end
   for _, stage in ipairs(recipe.stages) do
-    if stage.policy.needs and stage.policy.needs ~= "loss" then
-      refuse(("policy '%s', which needs %s"):format(stage.policy.type, stage.policy.needs))
+    local p = stage.policy
+    local reason = not served[p.needs] and "it rewrites the task gradients themselves"
+      or p.batches ~= 1 and ("it needs %d batches a step"):format(p.batches)
+      or p.at == "representation" and "it works on the gradients of the trunk's output"
+      or p.wants_after and recipe.accumulate > 1 and "it looks at the whole batch twice: not with accumulate"
+      or p.wants_after and own_data and "it looks at one batch twice: not with a data set for each task"
+      or p.needs == "slice_gram" and p.slices ~= "model" and "it works on the gradients of each layer"
+    if reason then
+      error(("stage '%s': policy.%s: %s, which this version of mtl does not give"):format(stage.name, p.type, reason),
+        0)
     end
   end
 end

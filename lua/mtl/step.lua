@@ -4,6 +4,7 @@
 local core = require "mtl.core"
 local leaf = require "mtl.leaf"
 local measure = require "mtl.measure"
+local weigh = require "mtl.weigh"
 
 local step = {}
 
@@ -12,10 +13,6 @@ local function release(list)
     local _ <close> = t
     list[i] = nil
   end
-end
-
-local function finite(x)
-  return x == x and x ~= math.huge and x ~= -math.huge
 end
 
 -- Moves the average at key `name`; the first value seeds it, an undefined one leaves it. Returns it and its old value.
@@ -47,97 +44,6 @@ local function context(t, stage, measured)
     at.since[name] = ctx.since[i] + 1
   end
   return ctx
-end
-
--- Weights by position; a policy may give them by name.
-local function by_position(t, ctx, weights)
-  local list = {}
-  for i, name in ipairs(ctx.tasks) do
-    local w = weights[i] or weights[name]
-    if type(w) ~= "number" then
-      error(("policy '%s' gave no weight for task '%s'"):format(t.policy.object.type, name), 0)
-    elseif not finite(w) then
-      t:diverged(("the weight of task '%s' under policy '%s' is %s"):format(name, t.policy.object.type, w))
-    end
-    list[i] = w
-  end
-  return list
-end
-
--- The policy gives numbers: one sweep over the losses (and soft KPIs), each with its weight.
-local function backward_by_weights(t, ctx, measured)
-  local weights, through = t.policy.object:weights(ctx)
-  weights = by_position(t, ctx, weights)
-  local roots = {}
-  for i, m in ipairs(measured) do
-    if weights[i] ~= 0 then
-      roots[#roots + 1] = { value = m.tensor, scale = weights[i] }
-    end
-    if through and through[i] and through[i] ~= 0 and m.soft_tensor then
-      roots[#roots + 1] = { value = m.soft_tensor, scale = through[i] }
-    end
-  end
-  if #roots > 0 then
-    core.backward(roots)
-  end
-  return weights
-end
-
--- The policy learns its weights: it gives the total as a tensor of the losses and its own leaves.
-local function backward_by_total(t, ctx, losses, hold)
-  local leaves = {}
-  ctx.loss_tensors, ctx.learned_values = losses, {}
-  for i, own in ipairs(t.policy.learned) do
-    leaves[i] = own.tensor
-    ctx.learned_values[i] = own.tensor:item()
-    own:zero_grad()
-  end
-  ctx.learned = core.cat(leaves, 1)
-  hold[#hold + 1] = ctx.learned
-  local total = t.policy.object:total(ctx)
-  hold[#hold + 1] = total
-  core.backward { { value = total } }
-  return by_position(t, ctx, t.policy.object:weights(ctx))
-end
-
--- The task gradients of all micro-batches are there, each summed over its labels: they are weighed and mixed.
-local function mix(t, ctx, measured, mask, hold)
-  local weights
-  if t.policy.learned then
-    local losses = {}
-    for i, m in ipairs(measured) do
-      losses[i] = core.full({}, m.loss)
-      hold[#hold + 1] = losses[i]
-    end
-    weights = backward_by_total(t, ctx, losses, hold)
-  else
-    weights = by_position(t, ctx, (t.policy.object:weights(ctx)))
-  end
-  local each = {}
-  for i = 1, #t.recipe.tasks do
-    each[i] = 0
-  end
-  for i, m in ipairs(measured) do
-    each[m.task.index] = weights[i] / m.remains
-    for _, own in ipairs(t.loss_leaves[m.task.index] or {}) do
-      own:scale(each[m.task.index])
-    end
-  end
-  core.mix(t.model, mask, each)
-  return weights
-end
-
-local function weigh(t, ctx, measured, mask, hold)
-  if t.recipe.accumulate > 1 then
-    return mix(t, ctx, measured, mask, hold)
-  elseif t.policy.learned then
-    local losses = {}
-    for i, m in ipairs(measured) do
-      losses[i] = m.tensor
-    end
-    return backward_by_total(t, ctx, losses, hold)
-  end
-  return backward_by_weights(t, ctx, measured)
 end
 
 local function update(t, mask, measured, lr)
@@ -174,25 +80,25 @@ end
 -- nil: the epoch is over. It is called recipe.accumulate times, or until the epoch is over.
 -- @return record of the step, for the log
 function step.run(t, stage, draw)
-  local hold, tally, weights, ctx = {}, measure.begin(t, stage), nil, nil
+  local hold, tally, apart, weights, ctx = {}, measure.begin(t, stage), weigh.apart(t), nil, nil
   t.model:zero_grad()
   for _, leaves in pairs(t.loss_leaves) do
     for _, own in ipairs(leaves) do
       own:zero_grad()
     end
   end
+  local batches, kept = nil, {}
   for _ = 1, t.recipe.accumulate do
-    local batches = draw()
+    batches = draw()
     if not batches then
       break
     end
     local roots = measure.add(t, stage, tally, batches, hold)
+    local until_when = t.policy.object.wants_after and kept or hold
     for _, batch in pairs(batches) do
-      for _, tensor in pairs(batch) do
-        hold[#hold + 1] = tensor
-      end
+      table.move(batch, 1, #batch, #until_when + 1, until_when)
     end
-    if t.recipe.accumulate > 1 then
+    if apart then
       if #roots > 0 then
         core.backward(roots, #t.recipe.tasks)
       end
@@ -203,14 +109,18 @@ function step.run(t, stage, draw)
   local lr = t:lr(stage)
   if #measured > 0 then
     ctx = context(t, stage, measured)
-    weights = weigh(t, ctx, measured, mask, hold)
+    weights = weigh.gradient(t, ctx, measured, mask, hold)
     release(hold)
     update(t, mask, measured, lr)
+    if t.policy.object.wants_after then
+      ctx.losses_after = measure.again(t, stage, batches, measured)
+    end
     if t.policy.object.after_step then
       t.policy.object:after_step(ctx)
     end
   end
   release(hold)
+  release(kept)
   local record, sum = record_of(t, stage, lr, ctx, measured, weights)
   if #measured > 0 then
     t:watch(sum, #measured)

@@ -18,6 +18,7 @@ mtl_status mtl_arena_make(mtl_context *ctx, int device, int n, const char *const
 void mtl_arena_free(mtl_arena *arena); /* not for a model's: the model frees it */
 
 int mtl_arena_slots(const mtl_arena *arena);
+int mtl_arena_tasks(const mtl_arena *arena);
 int64_t mtl_arena_count(const mtl_arena *arena);  /* parameters, padding not counted */
 int64_t mtl_arena_shared(const mtl_arena *arena); /* parameters that two or more tasks reach */
 const char *mtl_slot_name(const mtl_arena *arena, int slot);

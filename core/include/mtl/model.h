@@ -39,10 +39,16 @@ mtl_status mtl_model_freeze(mtl_model *model, int device, uint64_t seed, const m
 bool mtl_model_frozen(const mtl_model *model);
 mtl_status mtl_model_output_shape(const mtl_model *model, int i, mtl_shape *out); /* after freeze */
 
+typedef enum {
+    MTL_EVALUATE,
+    MTL_TRAIN,
+    MTL_TRAIN_AGAIN /* as the training pass before it: its dropout masks, its batch statistics; no state moves */
+} mtl_pass_kind;
+
 /* outputs[t] for every task t of the mask (owned by the caller), NULL for the others; what no task of the mask needs is
    not computed. inputs: [batch, ...]. Training: dropout acts, batch norm uses this batch's statistics (not in frozen
    layers). */
-mtl_status mtl_model_forward(mtl_model *model, mtl_tensor *const *inputs, uint64_t tasks, bool training,
+mtl_status mtl_model_forward(mtl_model *model, mtl_tensor *const *inputs, uint64_t tasks, mtl_pass_kind kind,
                              mtl_tensor **outputs);
 
 mtl_arena *mtl_model_arena(const mtl_model *model); /* NULL before freeze */

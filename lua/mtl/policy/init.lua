@@ -7,6 +7,7 @@
 --
 -- A definition may have: paper; needs = "loss" | "gram" | "slice_gram" | "rows"; at; heads = "weighted" | "unit";
 -- batches; soft (true: ctx.kpis_soft is wanted); positive (true: losses must not be below 0); after_step(self, ctx);
+-- wants_after (true: after_step finds ctx.losses_after, the losses of the same batch after the step);
 -- on_epoch(self, ctx); names_wrong(self, known, tasks) -> message; prepare(self, tasks): told the recipe's tasks, {
 -- name, loss, kpi }, once. What it keeps in self.state is part of checkpoints. Learned weights: `learned(self, n) ->
 -- values to start from`, and `total(self, ctx) -> scalar tensor` of ctx.loss_tensors and ctx.learned (a leaf for all

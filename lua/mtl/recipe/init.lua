@@ -16,7 +16,7 @@ local recipe = {
 }
 
 local methods = {}
-methods.__index = methods
+local meta = { __index = methods } -- apart from the methods, so that a recipe reaches neither
 
 local keys = {
   name = { type = "string" },
@@ -105,12 +105,13 @@ function recipe.new(t)
   stages.read(r, by_name, fail)
   r.model_json = require "mtl.recipe.model"(r, by_name, fail)
   r.file = source and source:match "^@(.+)$"
-  if r.accumulate > 1 then
-    for _, stage in ipairs(r.stages) do
-      if stage.policy.soft then
-        fail(("stage '%s': through_kpi needs the whole batch at once, so it does not go with accumulate = %d"):format(
-          stage.name, r.accumulate), stage.policy)
-      end
+  for _, stage in ipairs(r.stages) do
+    if stage.policy.soft and r.accumulate > 1 then
+      fail(("stage '%s': through_kpi needs the whole batch at once, so it does not go with accumulate = %d"):format(
+        stage.name, r.accumulate), stage.policy)
+    elseif stage.policy.soft and r.diagnose > 0 then
+      fail(("stage '%s': through_kpi mixes losses and KPIs in one sweep, so it does not go with diagnose"):format(
+        stage.name), stage.policy)
     end
   end
   r.name = r.name or (r.file or "recipe"):match("([^/]*)$"):gsub("%.lua$", ""):gsub("[^%w_%-%.]", "-")
@@ -118,7 +119,7 @@ function recipe.new(t)
     fail(("recipe: name is '%s', which should be letters, digits, '_', '-' and '.'"):format(r.name), "name")
   end
   r.set = recipe.overrides
-  return setmetatable(r, methods)
+  return setmetatable(r, meta)
 end
 
 --- Checks an opened data set and a frozen model against the tasks: targets, shapes of heads, splits that are read.
@@ -157,7 +158,7 @@ function methods:run(options)
   return require "mtl.run".start(self, options)
 end
 
-function methods:__tostring()
+function meta:__tostring()
   return ("recipe '%s': %d tasks, %d stages"):format(self.name, #self.tasks, #self.stages)
 end
 

@@ -1,7 +1,9 @@
-/* The mix: what weighted task gradients become, against sums made by hand and against one sweep of the weighted losses.
+/* Gramian and mix: what weighted task gradients become, against sums made by hand and against one sweep of the weighted
+ * losses.
  */
 #include "arena/arena.h"
 #include "op/make.h"
+#include <stdlib.h>
 
 enum { TASKS = 3 };
 
@@ -52,7 +54,7 @@ static void shared_slots_get_the_weighted_sum_of_rows(void)
     CHECK(push(a, 0, 2, TASKS, 1, third) == MTL_OK && push(a, 0, 2, TASKS, 3, third) == MTL_OK); /* rows add up */
     CHECK(push(a, 1, 1, TASKS, 1, third) == MTL_OK);                                             /* task 0 gives none */
     CHECK(push(a, 2, 1, TASKS, 1, first) == MTL_OK && push(a, 3, 2, TASKS, 1, second) == MTL_OK);
-    CHECK(mtl_mix(a, 7, TASKS, weight) == MTL_OK);
+    CHECK(mtl_mix(a, 7, TASKS, weight, NULL, 0) == MTL_OK);
     for (int i = 0; i < 3; i++) {
         CHECK_NEAR(grad_at(a, 0, i), 2 * first[i] + 0.25 * second[i] - 4 * third[i], 1e-6);
         CHECK_NEAR(grad_at(a, 1, i), 0.25 * third[i], 1e-6);
@@ -71,7 +73,7 @@ static void tasks_that_are_not_active_give_nothing(void)
     MUST(a != NULL);
     CHECK(push(a, 0, 0, TASKS, 1, first) == MTL_OK && push(a, 0, 1, TASKS, 1, second) == MTL_OK);
     CHECK(push(a, 2, 1, TASKS, 1, third) == MTL_OK);
-    CHECK(mtl_mix(a, 1, TASKS, weight) == MTL_OK);
+    CHECK(mtl_mix(a, 1, TASKS, weight, NULL, 0) == MTL_OK);
     for (int i = 0; i < 3; i++) {
         CHECK_NEAR(grad_at(a, 0, i), 2 * first[i], 1e-6);
         CHECK_NEAR(grad_at(a, 2, i), third[i], 0); /* of an inactive task: as it was */
@@ -91,7 +93,7 @@ static void it_equals_one_sweep_over_the_weighted_sum(void)
         CHECK(push(a, 0, t, TASKS, 1, values[t]) == MTL_OK);
         CHECK(push(b, 0, 0, 1, weight[t], values[t]) == MTL_OK);
     }
-    CHECK(mtl_mix(a, 7, TASKS, weight) == MTL_OK);
+    CHECK(mtl_mix(a, 7, TASKS, weight, NULL, 0) == MTL_OK);
     for (int i = 0; i < 3; i++)
         CHECK_NEAR(grad_at(a, 0, i), grad_at(b, 0, i), 1e-6);
     mtl_arena_free(a);
@@ -107,10 +109,10 @@ static void frozen_slots_keep_what_they_have(void)
     mtl_arena *a = make_arena(ctx);
     MUST(a != NULL);
     CHECK(mtl_arena_set_frozen(a, "abc", true, &n) == MTL_OK && n == 1);
-    CHECK(push(a, 1, 0, TASKS, 1, first) == MTL_OK && mtl_mix(a, 7, TASKS, weight) == MTL_OK);
+    CHECK(push(a, 1, 0, TASKS, 1, first) == MTL_OK && mtl_mix(a, 7, TASKS, weight, NULL, 0) == MTL_OK);
     CHECK_NEAR(grad_at(a, 0, 0), 0, 0);
     CHECK_NEAR(grad_at(a, 1, 2), 6, 1e-6);
-    CHECK(mtl_mix(a, 7, 2, weight) == MTL_ERR_ARG);
+    CHECK(mtl_mix(a, 7, 2, weight, NULL, 0) == MTL_ERR_ARG);
     CHECK_CONTAINS(mtl_message(ctx), "2 weights for 3 tasks");
     mtl_arena_free(a);
     mtl_context_free(ctx);
@@ -125,15 +127,101 @@ static void an_arena_of_one_task_takes_any_row(void)
     MUST(mtl_arena_make(ctx, 0, 1, (const char *const[]){"alpha"}, (int[]){1}, (const int64_t *const[]){(int64_t[]){3}},
                         (double[]){0.5}, &a) == MTL_OK);
     CHECK(push(a, 0, 2, TASKS, 1, first) == MTL_OK && push(a, 0, 2, TASKS, 1, second) == MTL_OK);
-    CHECK(mtl_mix(a, ~UINT64_C(0), 1, (double[]){0.5}) == MTL_OK);
+    CHECK(mtl_mix(a, ~UINT64_C(0), 1, (double[]){0.5}, NULL, 0) == MTL_OK);
     for (int i = 0; i < 3; i++)
         CHECK_NEAR(grad_at(a, 0, i), 0.5 * (first[i] + second[i]), 1e-6);
     mtl_arena_free(a);
     mtl_context_free(ctx);
 }
 
+/* Heads may have weights of their own, and what the shared slots got a largest norm. */
+static void heads_and_norm_apart(void)
+{
+    mtl_context *ctx = NULL;
+    double norm = 0;
+    mtl_context_new(1, &ctx);
+    mtl_arena *a = make_arena(ctx);
+    MUST(a != NULL);
+    CHECK(push(a, 0, 0, TASKS, 1, first) == MTL_OK && push(a, 1, 1, TASKS, 1, second) == MTL_OK);
+    CHECK(push(a, 2, 1, TASKS, 1, third) == MTL_OK && push(a, 3, 2, TASKS, 1, first) == MTL_OK);
+    CHECK(mtl_mix(a, 7, TASKS, weight, (double[]){1, 1, 3}, 0.5) == MTL_OK);
+    for (int i = 0; i < 3; i++) {
+        norm += pow(grad_at(a, 0, i), 2) + pow(grad_at(a, 1, i), 2);
+        CHECK_NEAR(grad_at(a, 0, i) / grad_at(a, 0, 0), first[i] / first[0], 1e-5);
+        CHECK_NEAR(grad_at(a, 2, i), third[i], 1e-6);
+        CHECK_NEAR(grad_at(a, 3, i), 3 * first[i], 1e-6);
+    }
+    CHECK_NEAR(sqrt(norm), 0.5, 1e-5);
+    mtl_arena_free(a);
+    mtl_context_free(ctx);
+}
+
+static void the_gramian_is_of_rows_over_what_both_reach(void)
+{
+    mtl_context *ctx = NULL;
+    double gram[TASKS * TASKS];
+    mtl_context_new(1, &ctx);
+    mtl_arena *a = make_arena(ctx);
+    MUST(a != NULL);
+    CHECK(mtl_gram(a, "", gram) == MTL_OK && gram[0] == 0); /* no sweep yet */
+    CHECK(push(a, 0, 0, TASKS, 1, first) == MTL_OK && push(a, 0, 2, TASKS, 1, third) == MTL_OK);
+    CHECK(push(a, 1, 0, TASKS, 1, second) == MTL_OK && push(a, 1, 1, TASKS, 1, third) == MTL_OK);
+    CHECK(push(a, 2, 1, TASKS, 1, first) == MTL_OK); /* of one task: not part of it */
+    CHECK(mtl_gram(a, "", gram) == MTL_OK);
+    const double want[] = {14 + 17.25, -5, 7, -5, 69, 0, 7, 0, 69};
+    for (int k = 0; k < TASKS * TASKS; k++)
+        CHECK_NEAR(gram[k], want[k], 1e-12);
+    CHECK(mtl_gram(a, "ab", gram) == MTL_OK);
+    CHECK_NEAR(gram[0], 17.25, 1e-12);
+    CHECK_NEAR(gram[4], 69, 1e-12);
+    CHECK_NEAR(gram[8], 0, 0);
+    CHECK(mtl_gram(a, "nothing", gram) == MTL_OK && gram[0] == 0);
+    mtl_arena_free(a);
+    mtl_context_free(ctx);
+}
+
+/* A long row: sums in double, the same for any number of threads. */
+static void long_rows_lose_nothing(void)
+{
+    enum { N = 3000017 };
+    double kept[4];
+    float *row = malloc(N * sizeof *row);
+    for (int threads = 1; threads <= 3; threads++) {
+        mtl_context *ctx = NULL;
+        mtl_arena *a = NULL;
+        mtl_slot_request request = {.name = "w", .tasks = 3, .rank = 1, .shape = {N}};
+        double gram[4], exact[3] = {0};
+        mtl_context_new(threads, &ctx);
+        MUST(mtl_arena_new(ctx, 0, 2, 1, 1, &request, &a) == MTL_OK);
+        for (int r = 0; r < 2; r++) {
+            for (int64_t i = 0; i < N; i++)
+                row[i] = (float)(r ? cos((double)i) : 1.0 + 1e-3 * sin(0.1 * (double)i));
+            CHECK(push(a, 0, r, 2, 1, row) == MTL_OK);
+        }
+        for (int64_t i = 0; i < N; i++) {
+            double x = (float)(1.0 + 1e-3 * sin(0.1 * (double)i)), y = (float)cos((double)i);
+            exact[0] += x * x;
+            exact[1] += x * y;
+            exact[2] += y * y;
+        }
+        CHECK(mtl_gram(a, "", gram) == MTL_OK && gram[1] == gram[2]);
+        CHECK_NEAR(gram[0], exact[0], 1e-9 * N);
+        CHECK_NEAR(gram[1], exact[1], 1e-9 * N);
+        CHECK_NEAR(gram[3], exact[2], 1e-9 * N);
+        if (threads == 1)
+            memcpy(kept, gram, sizeof kept);
+        CHECK(memcmp(kept, gram, sizeof kept) == 0);
+        mtl_arena_free(a);
+        mtl_context_free(ctx);
+    }
+    free(row);
+}
+
 int main(void)
 {
+    RUN(heads_and_norm_apart);
+    RUN(the_gramian_is_of_rows_over_what_both_reach);
+    RUN(long_rows_lose_nothing);
     RUN(shared_slots_get_the_weighted_sum_of_rows);
     RUN(tasks_that_are_not_active_give_nothing);
     RUN(it_equals_one_sweep_over_the_weighted_sum);

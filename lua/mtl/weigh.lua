@@ -1,0 +1,166 @@
+--- From the losses of a step's tasks to its gradient: the policy weighs them, and one sweep, or the mix of the tasks'
+-- own gradients, does the rest.
+local core = require "mtl.core"
+local diagnose = require "mtl.diagnose"
+
+local weigh = {}
+
+local function finite(x)
+  return x == x and x ~= math.huge and x ~= -math.huge
+end
+
+-- Weights by position; a policy may give them by name.
+local function by_position(t, ctx, weights)
+  local list = {}
+  for i, name in ipairs(ctx.tasks) do
+    local w = weights[i] or weights[name]
+    if type(w) ~= "number" then
+      error(("policy '%s' gave no weight for task '%s'"):format(t.policy.object.type, name), 0)
+    elseif not finite(w) then
+      t:diverged(("the weight of task '%s' under policy '%s' is %s"):format(name, t.policy.object.type, w))
+    end
+    list[i] = w
+  end
+  return list
+end
+
+--- Whether each task's gradient is wanted by itself: for a policy on gradients, over micro-batches, or to diagnose.
+function weigh.apart(t)
+  return t.recipe.accumulate > 1 or t.policy.object.needs ~= "loss" or diagnose.due(t)
+end
+
+-- The policy gives numbers: one sweep over the losses (and soft KPIs), each with its weight.
+local function sweep(t, ctx, measured)
+  local weights, through = t.policy.object:weights(ctx)
+  weights = by_position(t, ctx, weights)
+  local roots = {}
+  for i, m in ipairs(measured) do
+    if weights[i] ~= 0 then
+      roots[#roots + 1] = { value = m.tensor, scale = weights[i] }
+    end
+    if through and through[i] and through[i] ~= 0 and m.soft_tensor then
+      roots[#roots + 1] = { value = m.soft_tensor, scale = through[i] }
+    end
+  end
+  if #roots > 0 then
+    core.backward(roots)
+  end
+  return weights
+end
+
+-- The policy learns its weights: it gives the total as a tensor of the losses and its own leaves.
+local function by_total(t, ctx, losses, hold)
+  local leaves = {}
+  ctx.loss_tensors, ctx.learned_values = losses, {}
+  for i, own in ipairs(t.policy.learned) do
+    leaves[i] = own.tensor
+    ctx.learned_values[i] = own.tensor:item()
+    own:zero_grad()
+  end
+  ctx.learned = core.cat(leaves, 1)
+  hold[#hold + 1] = ctx.learned
+  local total = t.policy.object:total(ctx)
+  hold[#hold + 1] = total
+  core.backward { { value = total } }
+  return by_position(t, ctx, t.policy.object:weights(ctx))
+end
+
+-- The Gramian of the gradients of these tasks: what the sweeps left is summed over labels, not yet divided by them.
+local function gram_of(t, measured, prefix)
+  local all, gram = core.gram(t.model, prefix), {}
+  for i, a in ipairs(measured) do
+    gram[i] = {}
+    for j, b in ipairs(measured) do
+      gram[i][j] = all[a.task.index][b.task.index] / (a.remains * b.remains)
+    end
+  end
+  return gram
+end
+
+-- Path of the last layer, in the order of computation, that several tasks share.
+local function last_shared(t)
+  local last
+  for _, layer in ipairs(t.model:layers()) do
+    if layer.parameters > 0 and layer.tasks & (layer.tasks - 1) ~= 0 then
+      last = layer.path
+    end
+  end
+  return last
+end
+
+-- Weights of a policy on gradients. A task alone has its own gradient. `every = n` keeps the weights for n steps, as
+-- long as the tasks are the same.
+local function of_gradients(t, ctx, measured)
+  local policy = t.policy.object
+  if #measured == 1 then
+    return { 1 }
+  end
+  local every, names = policy.every or 1, table.concat(ctx.tasks, ",")
+  local kept = policy.state.kept
+  if every > 1 and kept and kept.tasks == names and (ctx.step - 1) % every ~= 0 then
+    return kept.weights
+  end
+  ctx.gram = gram_of(t, measured, policy.at == "last_shared" and last_shared(t) or nil)
+  local weights
+  if policy.needs == "slice_gram" then
+    ctx.slices = { ctx.gram }
+    weights = by_position(t, ctx, policy:weights(ctx)[1])
+  else
+    weights = by_position(t, ctx, policy:weights(ctx))
+  end
+  policy.state.kept = every > 1 and { tasks = names, weights = weights } or nil
+  return weights
+end
+
+-- The task gradients are there, each by itself: they are weighed and mixed.
+local function mix(t, ctx, measured, mask, hold)
+  local policy = t.policy.object
+  local weights
+  if diagnose.due(t) then
+    diagnose.log(t, ctx.tasks, gram_of(t, measured))
+  end
+  if t.policy.learned then
+    local losses = {}
+    for i, m in ipairs(measured) do
+      losses[i] = core.full({}, m.loss)
+      hold[#hold + 1] = losses[i]
+    end
+    weights = by_total(t, ctx, losses, hold)
+  elseif policy.needs == "loss" then
+    weights = by_position(t, ctx, (policy:weights(ctx)))
+  else
+    weights = of_gradients(t, ctx, measured)
+  end
+  local shared, own = {}, {}
+  for i = 1, #t.recipe.tasks do
+    shared[i], own[i] = 0, 0
+  end
+  for i, m in ipairs(measured) do
+    local index = m.task.index
+    shared[index] = weights[i] / m.remains
+    own[index] = policy.heads == "unit" and 1 / m.remains or shared[index]
+    for _, leaf in ipairs(t.loss_leaves[index]) do
+      leaf:scale(own[index])
+    end
+  end
+  core.mix(t.model, mask, shared, own, #measured > 1 and policy.max_norm or 0)
+  return weights
+end
+
+--- Leaves the gradient of the step in the model (and in the leaves of losses and of the policy).
+-- @param measured the tasks with labels, as measure.finish gives them; mask their tasks
+-- @return weights by position
+function weigh.gradient(t, ctx, measured, mask, hold)
+  if weigh.apart(t) then
+    return mix(t, ctx, measured, mask, hold)
+  elseif t.policy.learned then
+    local losses = {}
+    for i, m in ipairs(measured) do
+      losses[i] = m.tensor
+    end
+    return by_total(t, ctx, losses, hold)
+  end
+  return sweep(t, ctx, measured)
+end
+
+return weigh
