@@ -14,6 +14,7 @@
 -- as many pairs as digits unless `train`, `valid`, `test` say otherwise.
 local core = require "mtl.core"
 local data = require "mtl.data"
+local files = require "mtl.data.files"
 local home = require "mtl.home"
 local set = require "mtl.data.set"
 local split = require "mtl.data.split"
@@ -41,7 +42,7 @@ local function idx(at, stem)
     for _, name in ipairs { "%s-%s-ubyte", "%s-%s-ubyte.gz", "%s.%s-ubyte", "%s.%s-ubyte.gz" } do
       local file = at.data_dir .. "/" .. name:format(stem .. "-" .. kind:match "^%a+", kind:match "idx%d")
       if core.stat(file) then
-        return at.path(file)
+        return files.file(file, at)
       end
     end
     error(("multimnist: no %s-%s-ubyte[.gz] in %s"):format(stem, kind, at.data_dir), 0)

@@ -166,11 +166,21 @@ describe("data.csv", function()
       end }, "another recipe", ...)
     end
     with({ targets = {} }, "input 1", "'size'")
-    local state = declare { inputs = { "size", "price" } }:open(at).state
+    local state = declare { inputs = { "size", "price" }, targets = { grade = "grade" } }:open(at).state
     with(state, "input 2", "'price'", "'color'")
     state = declare { targets = { price = "price" } }:open(at).state
     with(state, "target 'grade'")
-    with(declare { inputs = { "size", "color", "price" } }:open(at).state, "3 inputs", "2")
+    state = declare { inputs = { "size", "color", "price" }, targets = { grade = "grade" } }:open(at).state
+    with(state, "3 inputs", "2")
+  end)
+
+  it("says which column is meant", function()
+    refused(declare { inputs = { "sise" } }, "t.csv", "no column 'sise'", "did you mean 'size'?", "'color'")
+    refused(declare { split = { column = "folt" } }, "t.csv", "no column 'folt'")
+    refused(declare { separator = ";" }, "t.csv", "one column", 'separator = ","')
+    refused(declare { inputs = { "size", "price" } }, "'price'", "read the answer")
+    write("t.csv", 'size,price,grade\n"1,5",1,good\n"2,25",2,bad\n')
+    refused(declare { inputs = { "size" } }, "t.csv", "'1,5'", "1.5")
   end)
 
   it("refuses a target without labels, or with one that it does not know", function()

@@ -83,6 +83,20 @@ describe("mtl new", function()
     wrong({ "new", "c", "--data", "short.csv" }, "short.csv: 1 rows of 2 columns")
   end)
 
+  it("finds out what separates the fields", function()
+    for _, separator in ipairs { ";", "\t" } do
+      local lines = { ("a b;1st;y;say"):gsub(";", separator) }
+      for i = 1, 40 do
+        lines[i + 1] = (("%d.5;%d;%d.25;\"so \"\"%d\"\", yes\""):format(i, i % 2, i, i % 3):gsub(";", separator))
+      end
+      folder.write("rows.csv", table.concat(lines, "\n") .. "\n")
+      core.remove(folder.path .. "/rows.lua")
+      ok("new", "rows", "--data", "rows.csv", "--target", "y,1st")
+      has("rows.lua", ("separator = %s"):format(separator == ";" and '";"' or '"\\t"'), 't_1st = { column = "1st"')
+      ok("check", "rows.lua")
+    end
+  end)
+
   it("says how to reach a table elsewhere", function()
     write_table "rows.csv"
     core.mkdir(folder.path .. "/here")
@@ -106,6 +120,21 @@ describe("mtl new", function()
     has("sizes.lua", "mtl.transform.resize(64, 64), mtl.transform.random_flip()")
     ok("check", "sizes.lua")
     wrong({ "new", "x", "--images", "nowhere" }, "nowhere")
+  end)
+
+  it("describes a folder of images with a table", function()
+    local lines = { "file;kind of pet;kg;note" }
+    for i = 1, 120 do
+      folder.png(("pets/%d.png"):format(i), 3, 12, 12, i)
+      lines[i + 1] = ("%d.png;%s;%d.5;note %d"):format(i, i % 2 == 0 and "cat" or "dog", i, i)
+    end
+    folder.write("pets/labels.csv", table.concat(lines, "\n") .. "\n")
+    ok("new", "pets", "--images", "pets")
+    has("pets.lua", 'separator = ";"', 'kind_of_pet = { column = "kind of pet" }',
+      'kg = { column = "kg", normalize = true }')
+    ok("check", "pets.lua")
+    folder.write("pets/labels.csv", "name,kind\n1.png,cat\n")
+    wrong({ "new", "x", "--images", "pets" }, "labels.csv: there is no column 'file'")
   end)
 
   it("checks its arguments", function()

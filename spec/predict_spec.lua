@@ -191,3 +191,96 @@ return mtl.recipe {
     assert.matches("^input +seg +depth +depth_low +depth_high +normals$", table_rows[1])
   end)
 end)
+
+describe("predictions", function()
+  setup(function() folder = data_support.folder() end)
+  teardown(function() data_support.remove(folder.path) end)
+
+  local lib = require "mtl"
+
+  -- Trains for an epoch; returns the run, and what its model gives for the training rows as the loader reads them.
+  local function train(data, trunk)
+    local declared = lib.recipe { data = data, trunk = trunk, ends = lib.when.epochs(1), tasks = {
+      { name = "y", head = lib.nn.linear(nil, 1), loss = lib.loss.poisson(), kpi = lib.kpi.r2(),
+        metrics = { lib.metric.abs_error() } } } }
+    local out = os.tmpname():match "[^/]*$"
+    local _, t = require "mtl.trainer".train(declared, { out = folder.path .. "/" .. out, folder = folder.path })
+    local run = require "mtl.run".load(folder.path .. "/" .. out)
+    local p, loader = require "mtl.run".predictor(run), t.sources[1].set:loader "train"
+    loader:start(false, 0, 0, 0)
+    local batch = loader:next()
+    return run, core.no_grad(p.batch, p, t.sources[1]:pick(batch), 1)[1]:reshape(-1), batch[2], t
+  end
+
+  local function sorted(t)
+    local list = t:reshape(-1):totable()
+    table.sort(list)
+    return list
+  end
+
+  it("read uint8 pixels as training did: mean, std and transforms, joined sets too", function()
+    local x = (lib.rand(12, 3, 8, 8) * 255):cast "uint8"
+    folder.npy("x.npy", x)
+    folder.npy("y.npy", lib.rand(12) * 5)
+    local function data()
+      return lib.data.npy { inputs = "x.npy", targets = { y = "y.npy" }, split = { 1 }, normalize = true,
+        transforms = { lib.transform.resize(7), lib.transform.random_crop(5) } }
+    end
+    local run, want = train(data(), lib.nn.flatten())
+    assert.same(sorted(want), sorted(run:predict(x).y))
+    run, want = train(lib.data.join { data(), data() }, lib.nn.flatten())
+    assert.same(sorted(want), sorted(run:predict(core.cat({ x, x }, 1)).y))
+  end)
+
+  it("read a file of one number a row", function()
+    folder.npy("one.npy", lib.rand(12))
+    folder.npy("y.npy", lib.rand(12) * 5)
+    local run, want = train(lib.data.npy { inputs = "one.npy", targets = { y = "y.npy" }, split = { 1 } },
+      lib.nn.linear(1, 4))
+    local kept = run and core.json_decode(core.safetensors_read(run.out .. "/checkpoint.safetensors"):meta "mtl")
+      .sources[1]
+    local x = require "mtl.data.inputs".read(kept.kind, kept.state, kept, { "one.npy" }, folder.at.path)
+    assert.same({ 12, 1 }, x[1]:shape())
+    assert.same(sorted(want), sorted(run:predict(x[1]).y))
+  end)
+
+  it("are what KPIs and metrics see: rates of counts, not their logarithms", function()
+    local x = lib.rand(12, 2)
+    local _, rates, target, t = train(lib.data.tensors { inputs = x, targets = { y = lib.rand(12) * 5 },
+      split = { 1 } }, lib.nn.linear(2, 4))
+    local result = require "mtl.evaluate".run(t, "train", { 1 })
+    assert.near((rates - target):abs():mean():item(), result.y.metrics.abs_error, 1e-5)
+  end)
+
+  it("of damaged checkpoints are refused in one line", function()
+    local run = train(lib.data.tensors { inputs = lib.rand(12, 2), targets = { y = lib.rand(12) }, split = { 1 } },
+      lib.nn.linear(2, 4))
+    local file, name = run.out .. "/checkpoint.safetensors", run.out:match "[^/]*$"
+    folder.npy("new.npy", lib.rand(3, 2))
+    local bytes = program.read(file)
+    local size = string.unpack("<I8", bytes)
+    local header, rest = core.json_decode(bytes:sub(9, 8 + size)), bytes:sub(9 + size)
+    for _, change in ipairs {
+      function(info) info.passes = true end, function(info) info.at.seen = 3 end,
+      function(info) info.sources[1].batch = 0 end, function(info) info.sources[1].state = core.array { 1 } end,
+      function(info) info.tasks[1].description.kind = "class" end, function(info) info.tasks = {} end,
+      function(info) info.format = 99 end, function(info) info.sources[1].inputs = core.array { 1 } end,
+    } do
+      local info = core.json_decode(header.__metadata__.mtl)
+      change(info)
+      local text = core.json_encode { __metadata__ = { mtl = core.json_encode(info) } }
+      for key, value in pairs(header) do
+        if key ~= "__metadata__" then
+          text = text:sub(1, -2) .. ("," .. core.json_encode { [key] = value }:sub(2))
+        end
+      end
+      program.write(file, string.pack("<I8", #text) .. text .. rest)
+      local result = program.run(folder.path, { "predict", name, "new.npy" })
+      if result.status ~= 0 then
+        assert.equal(1, result.status)
+        assert.matches("^mtl: [^\n]+\n$", result.err)
+        assert.is_nil(result.err:find "%.lua:%d")
+      end
+    end
+  end)
+end)

@@ -149,3 +149,67 @@ describe("sandbox", function()
     assert.equal("mine.lua", box.files[2].name)
   end)
 end)
+
+describe("a confined recipe", function()
+  local program = dofile "spec/support/program.lua"
+  local folder
+
+  setup(function()
+    folder = program.folder()
+    core.mkdir(folder .. "/box")
+    program.write(folder .. "/secret.csv", "a,b\n" .. ("1,2\n3,4\n"):rep(10))
+    program.write(folder .. "/box/base.lua", program.recipe())
+    assert.equal(0, program.run(folder .. "/box", { "run", "base.lua", "--out", "one", "--quiet" }).status)
+  end)
+  teardown(function() program.remove(folder) end)
+
+  -- What the recipe's `body` raises when it is checked.
+  local function refused(body, ...)
+    program.write(folder .. "/box/recipe.lua", ([[
+      local mtl = require "mtl"
+      local base, outside = require "base", %q
+      local ok, e = pcall(function() %s end)
+      error(ok and "DONE" or tostring(e), 0)]]):format(folder, body))
+    local e = program.run(folder .. "/box", { "check", "recipe.lua" }).err
+    for _, text in ipairs { ... } do
+      assert.truthy(e:find(text, 1, true), ("%s: %q should say %q"):format(body, e, text))
+    end
+  end
+
+  it("reads no file by opening data itself, loading or starting a run", function()
+    local outside = "lies outside of the folders"
+    refused([[mtl.data.csv { path = outside .. "/secret.csv", inputs = { "a" }, targets = { b = "b" } }
+      :open { path = function(p) return p end }]], outside)
+    refused([[base.file = outside .. "/secret.csv"; base:run { out = "two" }]], outside)
+    refused([[base:run { out = "three", init = outside .. "/nothing.safetensors" }]], outside)
+    refused([[mtl.load(outside .. "/secret.csv")]], outside)
+    refused([[base:run { out = outside .. "/four" }]], outside)
+  end)
+
+  it("writes only what a run writes", function()
+    refused([[base:run { out = "five", files = { { name = "../../../pwned", text = "x" } } }]],
+      "unknown option 'files'")
+    assert.is_nil(core.stat(folder .. "/pwned"))
+  end)
+
+  it("does not reach what stands behind runs, recipes and data sets", function()
+    refused([[local r = mtl.load "one"
+      error(tostring(r.open or r.start or r.training or r.saved or r.options or r.__index or base.__index
+        or base.data:open {}.__index), 0)]], "mtl: nil")
+  end)
+
+  it("opens no folder by what a run.json says", function()
+    os.execute(("cp -r %s/box/one %s/box/evil"):format(folder, folder))
+    local file = folder .. "/box/evil/run.json"
+    local text = program.read(file)
+    program.write(folder .. "/box/evil/recipe/base.lua", ([[local mtl = require "mtl"
+      mtl.data.csv { path = %q, inputs = { "a" }, targets = { b = "b" } }:open { path = function(p) return p end }
+      error "read it"]]):format(folder .. "/secret.csv"))
+    program.write(file, (text:gsub('"folder": *"[^"]*"', '"folder": "/"')))
+    refused([[mtl.load "evil":evaluate()]], "lies outside of the folders")
+    program.write(file, (text:gsub('"file": *"[^"]*"', '"file": "../../../secret.csv"')))
+    local result = program.run(folder, { "eval", "box/evil" })
+    assert.equal(1, result.status)
+    assert.matches("does not lie in the run's folder", result.err)
+  end)
+end)

@@ -296,7 +296,10 @@ static mtl_status take(parser *p, const char *s, const char *end)
             if (*s == '\0')
                 return fail(p, p->line, "a NUL byte, which no text has");
             if (*s == '"')
-                return fail(p, p->line, "a quote within a field; quote the whole field and double the quote in it");
+                return fail(p, p->line,
+                            "a quote within a field; quote the whole field and double the quote in it (fields are read "
+                            "as separated by '%c')",
+                            p->separator);
             MTL_TRY(delimit(p, *s++));
             break;
         case QUOTED:

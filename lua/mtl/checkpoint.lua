@@ -3,6 +3,7 @@
 -- same bits.
 local core = require "mtl.core"
 local folder = require "mtl.folder"
+local form = require "mtl.form"
 local parts = require "mtl.parts"
 
 local checkpoint = {}
@@ -72,6 +73,22 @@ function checkpoint.save(path, t)
   core.safetensors_write(path, tensors_of(t), { { "mtl", core.json_encode(info) } })
 end
 
+-- What others rely on; what a kind of data keeps in `state` it reads with care.
+local whole = { "integer" }
+local FORM = {
+  format = "integer", seed = "number", model = "string", metrics = "integer", passes = "integer", rand = { "number" },
+  rows = whole, policies = { "table" }, leaves = whole,
+  at = { step = "integer", epoch = "integer", batch = "integer", stage = "integer", stage_step = "integer",
+    stage_epoch = "integer", samples = "integer", seconds = "number", train_seconds = "number", faded = "integer",
+    kpi_ema = { "number" }, soft_ema = { "number" }, since = whole, seen = { "boolean" }, when = "table",
+    stages = { "table" }, ["best?"] = "number" },
+  sources = { { kind = "string", ["state?"] = "table", inputs = { "string" }, input_shapes = { whole },
+    batch = "integer" } },
+  tasks = { { name = "string", target = "string", source = "integer", ["loss?"] = { type = "string" }, description = {
+    kind = "string", ["classes?"] = "integer", ["levels?"] = { "string" }, ["shape?"] = whole, ["dense?"] = "string",
+    ["own?"] = { scale = "number", shift = "number" } } } },
+}
+
 --- Opens a checkpoint: { info =, tensor = function(name) -> tensor }. Errors name the file.
 function checkpoint.open(path)
   local file = core.safetensors_read(path)
@@ -80,8 +97,12 @@ function checkpoint.open(path)
     error(("%s: not a checkpoint of mtl: its metadata have no 'mtl'"):format(path), 0)
   end
   local ok, info = pcall(core.json_decode, text)
-  if not ok or type(info) ~= "table" or type(info.model) ~= "string" or type(info.at) ~= "table" then
-    error(("%s: not a checkpoint of mtl: its metadata are damaged"):format(path), 0)
+  local wrong = not ok and "mtl" or form.wrong(info, FORM, "mtl")
+  if ok and type(info) == "table" and math.type(info.format) and info.format ~= folder.FORMAT then
+    error(("%s is of format %s, and this mtl reads %d"):format(path, info.format, folder.FORMAT), 0)
+  elseif wrong then
+    error(("%s: not a checkpoint of mtl, or damaged: '%s' in its metadata is not what it should be"):format(path, wrong),
+      0)
   end
   return {
     path = path, info = info,

@@ -22,6 +22,7 @@ local function update(m, loss_of, slots, description, output, target)
     m.loss = m.loss + loss:item() * remains
     m.remains = m.remains + remains
   end
+  pred = units.like_target(loss_of.type, pred)
   m.kpi:update(pred, target)
   for _, metric in ipairs(m.metrics) do
     metric:update(units.own(description, pred), units.own(description, target))

@@ -1,5 +1,6 @@
 --- A run folder: recipe/, run.json, metrics.jsonl, checkpoint.safetensors, summary.json.
 local core = require "mtl.core"
+local form = require "mtl.form"
 local path = require "mtl.path"
 
 local folder = {}
@@ -15,6 +16,9 @@ local function read(file)
   return text, message
 end
 
+local FORM = { recipe = { name = "string", ["file?"] = "string", folder = "string" }, seed = "number",
+  device = "string", set = { "table" }, data = { ["dir?"] = "string" }, ["max_steps?"] = "integer" }
+
 --- What run.json says. Errors name the file.
 function folder.info(out)
   local file = path.join(out, "run.json")
@@ -23,10 +27,14 @@ function folder.info(out)
     error(("'%s' is not a run: it has no run.json"):format(out), 0)
   end
   local ok, info = pcall(core.json_decode, text)
-  if not ok or type(info) ~= "table" or type(info.recipe) ~= "table" then
+  if not ok or type(info) ~= "table" or math.type(info.format) ~= "integer" then
     error(("%s is damaged%s"):format(file, ok and "" or ": " .. tostring(info)), 0)
   elseif info.format ~= folder.FORMAT then
-    error(("%s is of format %s, and this mtl reads %d"):format(file, tostring(info.format), folder.FORMAT), 0)
+    error(("%s is of format %s, and this mtl reads %d"):format(file, info.format, folder.FORMAT), 0)
+  end
+  local wrong = form.wrong(info, FORM, "run")
+  if wrong then
+    error(("%s is damaged: '%s' is not what it should be"):format(file, wrong), 0)
   end
   return info
 end
@@ -64,7 +72,7 @@ end
 function folder.describe(out, recipe, t, options)
   local files = options.files
   if not files and recipe.file then
-    files = { { name = select(2, path.split(recipe.file)), text = read(recipe.file) } }
+    files = { { name = select(2, path.split(recipe.file)), text = read(path.check(recipe.file, "read")) } }
   end
   for _, file in ipairs(files or {}) do
     local to = path.join(path.join(out, "recipe"), file.name)

@@ -2,33 +2,37 @@
 -- Classes become probabilities, numbers are given in their own units.
 local core = require "mtl.core"
 local element = require "mtl.element"
+local inputs_of = require "mtl.data.inputs"
 local source = require "mtl.source"
 local units = require "mtl.units"
 
 local predictor = {}
 predictor.__index = predictor
 
--- What turns a head's output into what people read, by the loss that trained it on numbers.
-local yes_no = function(pred) return pred:sigmoid() end
-local by_loss = {
-  binary_cross_entropy = yes_no, focal = yes_no,
-  poisson = function(pred) return pred:exp() end,
-  kl_div = function(pred) return pred:softmax(2) end,
-}
+-- Losses that train an output to be yes or no.
+local yes_no = { binary_cross_entropy = true, focal = true }
 
--- A checkpoint may come from anyone.
+-- A checkpoint may come from anyone: what its parts say of one another.
 local function check(info, where)
-  local good = type(info.sources) == "table" and type(info.tasks) == "table" and type(info.at.seen) == "table"
-    and #info.tasks > 0
-  for _, kept in ipairs(good and info.sources or {}) do
-    good = good and type(kept) == "table" and type(kept.inputs) == "table" and type(kept.input_shapes) == "table"
+  local good = #info.tasks > 0
+  for _, kept in ipairs(info.sources) do
+    good = good and kept.batch > 0
   end
-  for _, task in ipairs(good and info.tasks or {}) do
-    good = good and type(task) == "table" and type(task.name) == "string" and type(task.description) == "table"
-      and info.sources[task.source]
+  for _, task in ipairs(info.tasks) do
+    good = good and info.sources[task.source] and (task.description.kind == "number" or task.description.classes)
   end
   if not good then
     error(("%s: not a checkpoint of this mtl: its tasks or data are not described"):format(where), 0)
+  end
+end
+
+-- As many outputs as the classes, which have as many names.
+local function check_classes(task, where)
+  local classes, levels = task.description.classes, task.description.levels
+  if task.description.kind == "class" and (not task.binary and task.shape[1] ~= classes
+    or levels and #levels ~= classes) then
+    error(("%s: damaged: task '%s' has %d classes, %d of them with names, and its head %d outputs"):format(where,
+      task.name, classes, levels and #levels or 0, task.shape[1] or 0), 0)
   end
 end
 
@@ -37,8 +41,8 @@ end
 function predictor.new(saved, model, device)
   local info = saved.info
   check(info, saved.path)
-  local self = setmetatable({ info = info, tasks = {}, sources = {}, model = model or core.model(info.model) },
-    predictor)
+  local self = setmetatable({ info = info, path = saved.path, tasks = {}, sources = {},
+    model = model or core.model(info.model) }, predictor)
   for k, kept in ipairs(info.sources) do
     self.sources[k] = setmetatable({ set = kept, tasks = {}, mask = 0 }, source)
   end
@@ -56,7 +60,8 @@ function predictor.new(saved, model, device)
   for i, task in ipairs(self.tasks) do
     task.shape = self.model:output_shape(i)
     task.binary = task.description.kind == "class" and task.shape[1] == 1
-      or task.description.kind == "number" and by_loss[task.loss] == yes_no
+      or task.description.kind == "number" and yes_no[task.loss]
+    check_classes(task, saved.path)
   end
   return self
 end
@@ -77,8 +82,7 @@ function predictor.read(task, output)
   if rows * count == output:count() and #(description.shape or {}) > 0 then
     output = element.match(output, core.zeros(rows, table.unpack(description.shape)))
   end
-  local read = by_loss[task.loss]
-  return units.own(description, read and read(output) or output)
+  return units.own(description, units.like_target(task.loss, output))
 end
 
 --- Predicts the tasks of a mask for one batch.
@@ -139,10 +143,12 @@ function predictor:choose(names)
   return index, mask
 end
 
--- One tensor as the model reads it: floats as they are, uint8 pixels scaled as in training.
-local function prepared(input, state)
-  if input:dtype() == "uint8" then
-    return input:cast "float32" * (state.scale or 1 / 255) + (state.shift or 0)
+-- The i-th input as the model reads it: floats as they are, uint8 pixels as in training.
+function predictor:prepared(i, input)
+  for _, s in ipairs(self.sources) do
+    if s.inputs[i] and input:dtype() == "uint8" then
+      return inputs_of.pixels(s.set, s.set.inputs[s.inputs[i]], input)
+    end
   end
   return input
 end
@@ -150,7 +156,7 @@ end
 --- Outputs of every task that was trained, by name, for tensors as the model sees them.
 -- @param x a tensor, or tensors by the names of the model's inputs (or in their order)
 function predictor:predict(x)
-  local names, inputs, state = self.model:inputs(), {}, self.info.sources[1].state or {}
+  local names, inputs = self.model:inputs(), {}
   if core.type(x) == "mtl.tensor" then
     x = { x }
   elseif type(x) ~= "table" then
@@ -160,7 +166,7 @@ function predictor:predict(x)
   core.no_grad(function()
     for i, name in ipairs(names) do
       local input = x[i] or x[name]
-      inputs[i] = input and prepared(input, state)
+      inputs[i] = input and self:prepared(i, input)
     end
   end)
   local parts, out = {}, {}

@@ -4,17 +4,31 @@ local checkpoint = require "mtl.checkpoint"
 local evaluate = require "mtl.evaluate"
 local folder = require "mtl.folder"
 local keep = require "mtl.keep"
+local nearest = require "mtl.nearest"
 local path = require "mtl.path"
 local predictor = require "mtl.predictor"
 local training = require "mtl.training"
 local trainer = require "mtl.trainer"
+local transfer = require "mtl.transfer"
 
-local run = {}
-run.__index = run
-run.__name = "mtl.run"
+local run, methods = {}, {}
+local meta = { __index = methods, __name = "mtl.run" }
 
-function run:__tostring()
+-- By run: out, info, options, saved, predictor, training. Runs are given to recipes, these are not.
+local parts = setmetatable({}, { __mode = "k" })
+
+function meta:__tostring()
   return ("run of %s in %s: step %d, epoch %d"):format(self.info.recipe.name, self.out, self.at.step, self.at.epoch)
+end
+
+-- The recipe's file in a run folder, which may come from anyone: a name, and no link that leads away.
+local function recipe_file(dir, name)
+  local file = path.join(path.join(dir, "recipe"), name)
+  local absolute, message = core.realpath(file)
+  if name:find "/" or absolute and not path.below(absolute, core.realpath(dir)) then
+    error(("'%s': run.json names the recipe '%s', which does not lie in the run's folder"):format(dir, name), 0)
+  end
+  return absolute and file or error(message, 0)
 end
 
 --- The recipe of a run folder, loaded as it was for the run (its overrides, data folders).
@@ -26,16 +40,19 @@ function run.open(dir, options)
   if not info.recipe.file then
     error(("'%s' keeps no recipe file: its recipe was made in a program; load the run from there"):format(dir), 0)
   end
-  local roots = {}
-  for _, root in ipairs { info.recipe.folder, options.data_dir or info.data.dir } do
-    roots[#roots + 1] = core.realpath(root) -- folders that are gone are missed when data are read
+  local file, roots = recipe_file(dir, info.recipe.file), {}
+  if path.confined() then -- a recipe that loads a run opens no folder by that
+    path.check(file, "read")
+  else
+    for _, root in ipairs { info.recipe.folder, options.data_dir or info.data.dir } do
+      roots[#roots + 1] = core.realpath(root) -- folders that are gone are missed when data are read
+    end
   end
   local definition = require "mtl.recipe"
   local before = definition.overrides
   definition.overrides = info.set
   local ok, recipe = pcall(function()
-    local chunk, box = require("mtl.sandbox").load(path.join(path.join(dir, "recipe"), info.recipe.file),
-      { trust = options.trust, roots = roots })
+    local chunk, box = require("mtl.sandbox").load(file, { trust = options.trust, roots = roots })
     local recipe = chunk()
     recipe.files = box.files
     return recipe
@@ -66,17 +83,31 @@ local function wrap(out, info, options, t)
   end
   local saved = checkpoint.open(file)
   local p = predictor.new(saved, t and t.model, options.device or info.device)
-  return setmetatable({ out = core.realpath(out), info = info, at = seen_of(saved.info.at), model = p.model,
-    predictor = p, training = t, options = options, saved = saved }, run)
+  local self = setmetatable({ out = core.realpath(out), info = info, at = seen_of(saved.info.at), model = p.model },
+    meta)
+  parts[self] = { out = self.out, info = info, options = options, saved = saved, predictor = p, training = t }
+  return self
 end
+
+local known = { out = true, seed = true, device = true, threads = true, max_steps = true, resume = true,
+  data_dir = true, init = true, progress = true }
 
 --- recipe:run { out =, seed =, device =, threads =, max_steps =, resume =, data_dir =, init = } -> run
 function run.start(recipe, options)
   local o = {}
-  for k, v in pairs(options or {}) do
-    o[k] = v
+  for key, value in pairs(options or {}) do
+    if not known[key] then
+      error(("recipe:run: unknown option '%s'%s"):format(tostring(key), nearest.hint(key, known)), 2)
+    end
+    o[key] = value
   end
-  o.out = o.out and path.check(o.out, "write")
+  o.out = path.check(o.out or folder.default(recipe.name, o.seed or recipe.seed or 1), "write")
+  o.data_dir = o.data_dir and path.check(o.data_dir, "folder")
+  if o.init then
+    local stat = core.stat(o.init)
+    path.check(o.init, stat and stat.type == "file" and "read" or "folder")
+    path.check(transfer.file(o.init), "read")
+  end
   local summary, t = trainer.train(recipe, o)
   local r = wrap(t.out, folder.info(t.out), {}, t)
   r.summary = summary
@@ -88,10 +119,14 @@ end
 -- @param options recipe: an object to evaluate with, in place of the folder's; trust (default true, but never for a
 -- recipe that is confined itself): the folder's recipe may do what any program may; data_dir; device
 function run.load(dir, options, ...)
-  local stat = type(dir) == "string" and core.stat(dir)
   if keep.is(options) then
     return keep.load(dir, options, ...)
-  elseif stat and stat.type == "file" then
+  elseif type(dir) ~= "string" then
+    error("mtl.load: it takes the folder of a run, or a file of mtl.save's and a module", 2)
+  end
+  local stat = core.stat(dir)
+  path.check(dir, stat and stat.type == "file" and "read" or "folder")
+  if stat.type == "file" then
     error(("mtl.load: '%s' is a file: mtl.load(path, net) loads one of mtl.save's into a module, mtl.load(dir) a run")
       :format(dir), 0)
   end
@@ -103,22 +138,28 @@ function run.load(dir, options, ...)
   return wrap(dir, folder.info(dir), options or {})
 end
 
--- The training with its data, which evaluation needs: made when it is first asked for.
-local function open_training(self)
-  if not self.training then
-    local o, info = self.options, self.info
-    local recipe = o.recipe or run.open(self.out, { trust = o.trust ~= false and not path.confined(),
+--- What predicts, of a run.
+function run.predictor(r)
+  return parts[r].predictor
+end
+
+--- The training with its data, which evaluation needs: made when it is first asked for.
+function run.training(r)
+  local own = parts[r]
+  if not own.training then
+    local o, info = own.options, own.info
+    local recipe = o.recipe or run.open(own.out, { trust = o.trust ~= false and not path.confined(),
       data_dir = o.data_dir })
-    self.training = training.new(recipe, { seed = info.seed, device = o.device or info.device,
-      data_dir = o.data_dir or info.data.dir, folder = info.recipe.folder }, self.saved)
-    self.training.out = self.out
+    own.training = training.new(recipe, { seed = info.seed, device = o.device or info.device,
+      data_dir = o.data_dir or info.data.dir, folder = info.recipe.folder }, own.saved)
+    own.training.out = own.out
   end
-  return self.training
+  return own.training
 end
 
 --- KPIs and metrics of a split ("test" unless told) for every task that was trained.
-function run:evaluate(split)
-  local t, index = open_training(self), {}
+function methods:evaluate(split)
+  local t, index = run.training(self), {}
   for i, task in ipairs(t.recipe.tasks) do
     if self.at.seen[task.name] then
       index[#index + 1] = i
@@ -138,9 +179,9 @@ end
 
 --- Outputs of every task that was trained, for a batch of inputs: { left = tensor, ... }. Classes: probabilities along
 -- dimension 2. Numbers: in the target's own units.
--- @param x a tensor as the model sees it, or uint8 pixels, which are scaled as in training; several inputs by name
-function run:predict(x)
-  return self.predictor:predict(x)
+-- @param x a tensor as the model sees it, or uint8 pixels, which are read as in training; several inputs by name
+function methods:predict(x)
+  return parts[self].predictor:predict(x)
 end
 
 return run

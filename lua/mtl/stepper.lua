@@ -6,8 +6,7 @@ local module = require "mtl.module"
 local nearest = require "mtl.nearest"
 
 local stepper = {}
-stepper.__index = stepper
-stepper.__name = "mtl.stepper"
+local meta = { __index = stepper, __name = "mtl.stepper" } -- apart, so that a recipe does not reach the methods
 
 local function check_keys(who, options, known)
   for key in pairs(options or {}) do
@@ -28,7 +27,7 @@ end
 function stepper.new(decl, what, options)
   options = check_keys("attach", options, { steps = true, per_epoch = true })
   local self = setmetatable({ decl = decl, parts = {}, made = 0, total = options.steps, per_epoch = options.per_epoch },
-    stepper)
+    meta)
   local list = (is_arena(what) or declare.is(what, "nn")) and { what } or what
   for i, part in ipairs(type(list) == "table" and list or {}) do
     if not is_arena(part) and not declare.is(part, "nn") then
@@ -100,7 +99,7 @@ function stepper:step(options)
   return norm
 end
 
-function stepper:__tostring()
+function meta:__tostring()
   return ("%s, attached; %d steps made"):format(tostring(self.decl), self.made)
 end
 

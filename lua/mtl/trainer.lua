@@ -85,10 +85,11 @@ local function train_epoch(t, stage)
   return over, false
 end
 
--- Mean KPI over the tasks that have one.
-local function mean_kpi(results)
+-- Mean KPI over the tasks that have one, in the order of `names`: the sum has the same bits in every process.
+local function mean_kpi(results, names)
   local sum, n = 0, 0
-  for _, r in pairs(results) do
+  for _, name in ipairs(names) do
+    local r = results[name]
     if r.kpi ~= core.null then
       sum, n = sum + r.kpi, n + 1
     end
@@ -103,7 +104,7 @@ local function validate(t, stage)
     return nil
   end
   t.log:write { kind = "valid", step = at.step, epoch = at.epoch, stage = stage.name, tasks = results }
-  local kpi = mean_kpi(results)
+  local kpi = mean_kpi(results, stage.tasks)
   if t.recipe.select == "valid" and kpi and kpi > (at.best or -1) then
     at.best = kpi
     t:save "best.safetensors"
@@ -201,6 +202,9 @@ local function open(recipe, options)
   local t = training.new(recipe, options, saved or nil) -- what is wrong with a recipe shows before a folder is made
   core.mkdir(out)
   t.out = assert(core.realpath(out))
+  if core.is_link(path.join(t.out, "metrics.jsonl")) then -- it is cut and written in place
+    error(("'%s' is a link, and a run writes to files of its own"):format(path.join(t.out, "metrics.jsonl")), 0)
+  end
   t.max_steps, t.log_every = options.max_steps, recipe.log_every or 20
   t.checkpoint_seconds = options.checkpoint_seconds or CHECKPOINT_SECONDS
   if not saved then

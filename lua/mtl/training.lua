@@ -4,6 +4,7 @@ local core = require "mtl.core"
 local checkpoint = require "mtl.checkpoint"
 local evaluate = require "mtl.evaluate"
 local failure = require "mtl.failure"
+local form = require "mtl.form"
 local parts = require "mtl.parts"
 local path = require "mtl.path"
 local setup = require "mtl.setup"
@@ -15,7 +16,7 @@ training.__index = training
 
 --- Builds data, model and meters. `saved`: the checkpoint to go on from, or nil.
 function training.new(recipe, options, saved)
-  setup.refuse_unsupported(recipe)
+  setup.refuse_policies(recipe)
   local t = setmetatable({ recipe = recipe, tasks = recipe.tasks, progress = options.progress }, training)
   t.policies, t.frozen, t.meters, t.losses, t.loss_leaves = {}, {}, {}, {}, {}
   t.seed = options.seed or saved and saved.info.seed or recipe.seed or 1
@@ -23,7 +24,7 @@ function training.new(recipe, options, saved)
   t.folder = options.folder or recipe.file and core.realpath((path.split(recipe.file))) or core.realpath "."
   setup.same_run(recipe, t.seed, saved)
   t.sources = source.open(recipe, function(declaration, state)
-    return setup.open_data(declaration, t.folder, options.data_dir, state)
+    return form.reading(saved and saved.path, setup.open_data, declaration, t.folder, options.data_dir, state)
   end, saved and saved.info.sources)
   t.rows = source.rows(t.sources)
   setup.same_rows(t.rows, saved)
@@ -39,7 +40,7 @@ function training.new(recipe, options, saved)
     since = {}, seen = {}, when = {}, seconds = 0, train_seconds = 0, samples = 0, faded = 0, stages = core.array {} }
   t.started, t.saved_at = core.clock(), core.clock()
   if saved then
-    t:restore(saved)
+    form.reading(saved.path, t.restore, t, saved)
   elseif options.init then
     t.init, t.init_report = require "mtl.transfer".into(t.model, options.init)
   end
@@ -135,6 +136,11 @@ function training:enter()
   self.total = self:length(stage)
   if fresh then
     at.when = {}
+    local before = self.recipe.stages[at.stage - 1]
+    if at.best and before and before.mask ~= stage.mask then -- a mean over other tasks is no rival
+      at.best = nil
+      core.remove(path.join(self.out, "best.safetensors"))
+    end
     self.log:write { kind = "stage", step = at.step, stage = stage.name, tasks = stage.tasks,
       policy = stage.policy.type }
   end
@@ -183,6 +189,9 @@ end
 function training:diverged(what)
   local at = self.at
   local stage = self.recipe.stages[at.stage]
+  if self.log then
+    self.log:write { kind = "diverged", step = at.step, epoch = at.epoch, stage = stage and stage.name, message = what }
+  end
   local kept = self.saved_step and ("the checkpoint of step %d is kept in %s"):format(self.saved_step, self.out)
     or "there is no checkpoint yet"
   failure.raise(2, "training diverged in step %d (epoch %d, stage '%s'): %s; %s. A lower learning rate or clip = 1 "

@@ -4,8 +4,8 @@ local path = require "mtl.path"
 
 local transfer = {}
 
--- The file that holds a run's parameters: those of its best epoch where it kept them.
-local function parameters_of(dir)
+--- The file that holds a run's parameters: those of its best epoch where it kept them.
+function transfer.file(dir)
   local stat = core.stat(dir)
   if stat and stat.type ~= "folder" then
     return dir
@@ -34,7 +34,7 @@ end
 -- @param dir a run's folder, or a safetensors file
 -- @return { file =, matched =, new =, reshaped =, unused = }: lists of names; and the same as one line
 function transfer.into(model, dir)
-  local r = { file = parameters_of(dir), matched = {}, new = {}, reshaped = {}, unused = {} }
+  local r = { file = transfer.file(dir), matched = {}, new = {}, reshaped = {}, unused = {} }
   local file, there, wanted, numbers = core.safetensors_read(r.file), {}, {}, 0
   for _, name in ipairs(file:names()) do
     there[name] = true

@@ -1,13 +1,16 @@
 --- Numbers in a target's own units.
 local units = {}
 
---- The elements of a list at the given places.
-function units.pick(list, places)
-  local picked = {}
-  for i, place in ipairs(places) do
-    picked[i] = list[place]
-  end
-  return picked
+local by_loss = {
+  poisson = function(pred) return pred:exp() end,
+  kl_div = function(pred) return pred:softmax(2) end,
+}
+
+--- A head's output as numbers that are like the targets, where its loss takes it for something else: the logarithm of
+-- a rate, logits of a distribution. That is what KPIs, metrics and people see.
+function units.like_target(loss, pred)
+  local read = by_loss[loss]
+  return read and read(pred) or pred
 end
 
 --- Undoes what the data set did to a number (description.own): x * scale + shift, then exp of a logarithm.

@@ -23,7 +23,8 @@ return {
     if options.threads then
       core.threads(options.threads)
     end
-    local run = require "mtl.run".load(rest[1], { trust = options.trust or false, data_dir = data,
+    local runs = require "mtl.run"
+    local run = runs.load(rest[1], { trust = options.trust or false, data_dir = data,
       device = options.device })
     local split = options.split or "test"
     local results = run:evaluate(split)
@@ -31,7 +32,7 @@ return {
       text.say(core.json_encode({ recipe = run.info.recipe.name, seed = run.info.seed, split = split,
         step = run.at.step, epoch = run.at.epoch, tasks = results }, true))
     else
-      text.say(table.concat(text.results(split, run.training.recipe.tasks, results), "\n"))
+      text.say(table.concat(text.results(split, runs.training(run).recipe.tasks, results), "\n"))
     end
   end,
 }

@@ -1,6 +1,7 @@
 --- mtl new NAME: a recipe to begin with, for a made-up table, a table that is there, or a folder of images.
 local core = require "mtl.core"
 local args = require "mtl.cli.args"
+local columns = require "mtl.data.columns"
 local nearest = require "mtl.nearest"
 local path = require "mtl.path"
 local starter = require "mtl.cli.starter"
@@ -20,9 +21,10 @@ local function example()
   return table.concat(lines, "\n") .. "\n"
 end
 
+-- A task's name from a column's: letters, digits and _, a letter first.
 local function name_of(column)
   local name = column:gsub("[^%w_]+", "_"):gsub("^_+", ""):gsub("_+$", "")
-  return name ~= "" and name or "target"
+  return name:find "^%a" and name or name ~= "" and "t_" .. name or "target"
 end
 
 -- Whether whole numbers look like classes: few of them, each many times.
@@ -46,24 +48,30 @@ local function plan_target(csv, column, there)
     normalize = numeric and not classes or nil }
 end
 
+-- Text with a value of its own in nearly every row: an id, a date, a sentence.
+local function names_rows(csv, column)
+  local _, levels = csv:codes(column)
+  return not csv:numeric(column) and #levels > 100 and #levels > csv:rows() / 10
+end
+
 -- What of a table is learned from what. @return what starter.csv takes
 local function plan_csv(file, shown, wanted)
-  local csv, there = core.csv_read(path.check(file, "read")), {}
-  local names = csv:names()
+  local csv, separator = columns.guess(path.check(file, "read"))
+  local names, there = csv:names(), {}
   if csv:rows() < 10 or #names < 2 then
     error(("%s: %d rows of %d columns are too few to learn from"):format(file, csv:rows(), #names), 0)
   end
   for _, name in ipairs(names) do
     there[name] = true
   end
-  local s = { path = shown, inputs = {}, targets = {}, dropped = {}, batch = csv:rows() < 5000 and 32 or 256 }
+  local s = { path = shown, separator = separator ~= "," and separator or nil, inputs = {}, targets = {}, dropped = {},
+    batch = csv:rows() < 5000 and 32 or 256 }
   local is_target = {}
   for i, column in ipairs(wanted or { names[#names] }) do
     s.targets[i], is_target[column] = plan_target(csv, column, there), true
   end
   for _, column in ipairs(names) do
-    local _, levels = csv:codes(column)
-    if not csv:numeric(column) and #levels > 100 and #levels > csv:rows() / 10 and not is_target[column] then
+    if not is_target[column] and names_rows(csv, column) then
       s.dropped[#s.dropped + 1] = column
     elseif not is_target[column] then
       s.inputs[#s.inputs + 1] = column
@@ -91,35 +99,60 @@ local function tasks_of(set, names)
   return tasks
 end
 
-local function table_recipe(name, file, shown, wanted)
-  local s, declared, names = plan_csv(file, shown, wanted), {}, {}
-  for i, t in ipairs(s.targets) do
+-- Planned targets as a data set takes them, and their names.
+local function declare(targets)
+  local declared, names = {}, {}
+  for i, t in ipairs(targets) do
     declared[t.name] = { column = t.column, classes = t.classes, normalize = t.normalize }
     names[i] = t.name
   end
-  local set = open(require "mtl.data".csv { path = file, inputs = s.inputs, targets = declared }, file)
+  return declared, names
+end
+
+local function table_recipe(name, file, shown, wanted)
+  local s = plan_csv(file, shown, wanted)
+  local declared, names = declare(s.targets)
+  local set = open(require "mtl.data".csv { path = file, separator = s.separator, inputs = s.inputs,
+    targets = declared }, file)
   return starter.recipe { name = name, data = starter.csv(s), trunk = starter.dense, tasks = tasks_of(set, names) }
+end
+
+-- What labels.csv says of images: every column but `file`, and text that nearly every row has for itself, is a target.
+local function plan_labels(s, file)
+  local csv, separator = columns.guess(path.check(file, "read"))
+  columns.check(csv, file, "file")
+  s.labels, s.separator, s.targets = file, separator ~= "," and separator or nil, {}
+  for _, column in ipairs(csv:names()) do
+    if column ~= "file" and not names_rows(csv, column) then
+      s.targets[#s.targets + 1] = plan_target(csv, column, { [column] = true })
+    end
+  end
 end
 
 local function image_recipe(name, dir)
   dir = dir:gsub("(.)/+$", "%1")
   path.check(dir, "folder")
   local data, labels = require "mtl.data", path.join(dir, "labels.csv")
-  local s = { dir = dir, labels = core.stat(labels) and labels or nil, batch = 32 }
-  local ok, set = pcall(open, data.images { dir = dir, labels = s.labels }, dir)
+  local s = { dir = dir, batch = 32 }
+  local declared, names
+  if core.stat(labels) then
+    plan_labels(s, labels)
+    declared, names = declare(s.targets)
+  end
+  local options = { dir = dir, labels = s.labels, separator = s.separator, targets = declared }
+  local ok, set = pcall(open, data.images(options), dir)
   if not ok and tostring(set):find "transforms = { mtl.transform.resize" then
-    s.resize = { 64, 64 }
-    ok, set = pcall(open, data.images { dir = dir, labels = s.labels,
-      transforms = { require "mtl.transform".resize(64, 64) } }, dir)
+    s.resize, options.transforms = { 64, 64 }, { require "mtl.transform".resize(64, 64) }
+    ok, set = pcall(open, data.images(options), dir)
   end
   if not ok then
     error(set, 0)
   end
   return starter.recipe { name = name, data = starter.images(s), trunk = starter.convolutions(set.input_shapes[1]),
-    tasks = tasks_of(set) }
+    tasks = tasks_of(set, names) }
 end
 
-local function columns(s)
+local function named(s)
   local list = {}
   for name in s:gmatch "[^,]+" do
     list[#list + 1] = name:match "^%s*(.-)%s*$"
@@ -140,7 +173,7 @@ return {
   arguments = { "NAME" },
   options = {
     { name = "data", value = "FILE", read = args.path, help = "for this table (default: a made-up one, NAME.csv)" },
-    { name = "target", value = "A,B", read = columns, help = "columns to learn (default: the last one)" },
+    { name = "target", value = "A,B", read = named, help = "columns to learn (default: the last one)" },
     { name = "images", value = "DIR", read = args.path,
       help = "for these PNG images: a folder a class, or labels.csv in DIR with a column `file`" },
   },

@@ -49,6 +49,9 @@ function open.recipe(file, options)
     local a_run = core.stat(path.join(file, "run.json"))
     error(("'%s' is %s; a recipe is a Lua file"):format(file, a_run and "a run" or "a folder"), 0)
   end
+  if not stat and core.stat(file .. ".lua") then
+    error(("%s: No such file; did you mean '%s.lua'?"):format(file, file), 0)
+  end
   require "mtl.recipe".overrides = options.set or {}
   local chunk, box = require "mtl.sandbox".load(file, { trust = options.trust, roots = { options.data } })
   local recipe = chunk()

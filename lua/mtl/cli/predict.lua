@@ -1,6 +1,7 @@
 --- mtl predict RUN FILE...: outputs of a run's model for new inputs. Neither its recipe nor its data are opened.
 local core = require "mtl.core"
 local args = require "mtl.cli.args"
+local form = require "mtl.form"
 local open = require "mtl.cli.open"
 local outputs = require "mtl.cli.outputs"
 local path = require "mtl.path"
@@ -87,10 +88,10 @@ local function groups(files, source, inputs)
   return list
 end
 
-local function read(source, files, several)
+local function read(p, source, files, several)
   local kept = source.set
-  local ok, tensors, names = pcall(require "mtl.data.inputs".read, kept.kind, kept.state,
-    { inputs = kept.inputs, input_shapes = kept.input_shapes }, files, function(p) return path.check(p, "read") end)
+  local ok, tensors, names = pcall(form.reading, p.path, require "mtl.data.inputs".read, kept.kind, kept.state,
+    { inputs = kept.inputs, input_shapes = kept.input_shapes }, files, function(f) return path.check(f, "read") end)
   if not ok then
     local message = tostring(tensors)
     error(several and message .. "; tasks of this run have data of their own: --tasks says which to predict"
@@ -103,7 +104,7 @@ end
 local function start(p, of_source, files)
   local list, names, several = {}, nil, next(of_source, next(of_source)) ~= nil
   for k, mask in pairs(of_source) do
-    local tensors, found = read(p.sources[k], files, several)
+    local tensors, found = read(p, p.sources[k], files, several)
     names = names or found
     if #found ~= #names then
       error(("predict: the files hold %d rows for some tasks and %d for others"):format(#names, #found), 0)
@@ -176,8 +177,9 @@ return {
   notes = [[
 Files are of the kind that the run was trained on: CSV with the same input columns, PNG, NPY, NPZ or IDX; where the
 model has several inputs, NAME=FILE says which. They are normalised as the training rows were. Neither the recipe nor
-its data are needed. Pictures: classes are 8-bit gray, depths 16-bit gray from the lowest to the highest value (which
-stand beside the file's name), normals RGB; they have the size that the model works with.]],
+its data are needed. Pictures: classes are 8-bit gray, 0 for the first (so nearly black to the eye), depths 16-bit gray
+from the lowest to the highest value (which stand beside the file's name), normals RGB; they have the size that the
+model works with.]],
   run = function(options, rest)
     if options.json and options.csv then
       error("predict: --json and --csv exclude one another", 0)
@@ -186,10 +188,17 @@ stand beside the file's name), normals RGB; they have the size that the model wo
       core.threads(options.threads)
     end
     require "mtl.folder".info(rest[1]) -- says first where there is no run
-    local run = require "mtl.run".load(rest[1], { device = options.device })
+    for i = 2, #rest do
+      if (core.stat(rest[i]) or {}).type == "folder" then
+        error(("predict: '%s' is a folder; name its files, as %s/*.png"):format(rest[i], (rest[i]:gsub("/+$", ""))), 0)
+      end
+    end
+    open.cap(false) -- a checkpoint may ask for anything
+    local runs = require "mtl.run"
+    local predictor = runs.predictor(runs.load(rest[1], { device = options.device }))
     if options.png then
       core.mkdir(options.png)
     end
-    predict(run.predictor, table.move(rest, 2, #rest, 1, {}), options)
+    predict(predictor, table.move(rest, 2, #rest, 1, {}), options)
   end,
 }

@@ -69,11 +69,20 @@ end
 
 local function interactive()
   local prompt = core.prompt(history_file())
-  print(("mtl %s (%s): mtl, %s. ^C interrupts, ^D leaves."):format(core.VERSION, _VERSION, table.concat(at_hand, ", ")))
+  local banner = ("mtl %s (%s): mtl, %s%s. ^C interrupts, ^D leaves."):format(core.VERSION, _VERSION,
+    table.concat(at_hand, ", "), _G.run and ", run" or "")
+  print(banner)
   while true do
     local chunk, wrong = read_chunk(function(more)
       local line = prompt:read(more and ">> " or "> ")
-      if line and line:find "%S" then
+      local word = not more and line and line:match "^%s*(%l+)%s*$" -- what other prompts know, unless it is a variable
+      word = _G[word or ""] == nil and word
+      if word == "exit" or word == "quit" then
+        return nil
+      elseif word == "help" then
+        print(banner .. "\nAn expression prints its value. docs/lua.md says what there is.")
+        return ""
+      elseif line and line:find "%S" then
         prompt:add(line)
       elseif line == false then
         print "^C"

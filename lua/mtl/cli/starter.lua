@@ -24,44 +24,57 @@ local function list(items, indent)
   return table.concat(lines, "\n" .. indent)
 end
 
---- The data of a table. @param s path, inputs (names), targets ({ name =, column =, classes =, normalize = }), dropped
+-- Targets that stand in columns. @param s targets ({ name =, column =, classes =, normalize = })
+local function targets_of(s)
+  local lines = {}
+  for i, t in ipairs(s.targets) do
+    lines[i] = ("      %s = { column = %s%s },"):format(key(t.name), quoted(t.column), t.classes
+      and ", classes = true" or t.normalize and ", normalize = true" or "")
+  end
+  return ([[
+    -- What to learn. classes: the values are classes (text is anyway). normalize: learn z-scores, show own units.
+    targets = {
+%s
+    },
+]]):format(table.concat(lines, "\n"))
+end
+
+local function separator_of(s)
+  return s.separator and (" separator = %s,"):format(s.separator == "\t" and '"\\t"' or quoted(s.separator)) or ""
+end
+
+--- The data of a table. @param s path, separator (nil: a comma), inputs (names), targets, dropped, batch
 function starter.csv(s)
-  local inputs, targets = {}, {}
+  local inputs = {}
   for i, name in ipairs(s.inputs) do
     inputs[i] = quoted(name)
-  end
-  for i, t in ipairs(s.targets) do
-    targets[i] = ("      %s = { column = %s%s },"):format(key(t.name), quoted(t.column), t.classes
-      and ", classes = true" or t.normalize and ", normalize = true" or "")
   end
   local dropped = #s.dropped > 0 and ("\n    -- left out: %s (text with a value of its own in nearly every row)")
     :format(table.concat(s.dropped, ", ")) or ""
   return ([[
   -- The table: a header line, then a row an example. Numbers are normalised, text becomes one feature a value.
   data = mtl.data.csv {
-    path = %s,
+    path = %s,%s
     inputs = { %s },%s
-    -- What to learn. classes: the values are classes (text is anyway). normalize: learn z-scores, show own units.
-    targets = {
-%s
-    },
-    split = { 0.8, 0.1, 0.1 }, -- train, valid, test
+%s    split = { 0.8, 0.1, 0.1 }, -- train, valid, test
     batch = %d,                -- rows a step
   },
-]]):format(quoted(s.path), list(inputs, "      "), dropped, table.concat(targets, "\n"), s.batch)
+]]):format(quoted(s.path), separator_of(s), list(inputs, "      "), dropped, targets_of(s), s.batch)
 end
 
---- The data of a folder of images. @param s dir, labels (a file, or nil), resize ({ height, width }, or nil)
+--- The data of a folder of images.
+-- @param s dir, labels (a file, or nil), with separator and targets; resize ({ height, width }, or nil); batch
 function starter.images(s)
   local labels = "    -- Each folder below dir is a class.\n"
   if s.labels then
-    labels = ("    labels = %s, -- column `file` names the images, the others are targets\n"):format(quoted(s.labels))
+    labels = ("    labels = %s,%s -- its column `file` names the images\n%s"):format(quoted(s.labels), separator_of(s),
+      targets_of(s))
   end
   local resize = s.resize and ("mtl.transform.resize(%d, %d), "):format(table.unpack(s.resize)) or ""
   return ([[
   data = mtl.data.images {
     dir = %s,
-%s    -- Made anew for every epoch, in training only: more examples out of few.
+%s    -- Each time an image is drawn. The random ones act in training only: more examples out of few.
     transforms = { %smtl.transform.random_flip() },
     split = { 0.8, 0.1, 0.1 }, -- train, valid, test
     batch = %d,                -- images a step

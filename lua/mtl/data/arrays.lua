@@ -63,7 +63,7 @@ end
 -- @param cache a table for archives
 -- @return field, what it is called in messages
 function arrays.open(at, file, cache)
-  local absolute = at.path(file.path)
+  local absolute = files.file(file.path, at)
   local shown = file.name and file.path .. ":" .. file.name or file.path
   local field
   if file.name or absolute:lower():find "%.npz$" then

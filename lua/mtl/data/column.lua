@@ -1,6 +1,7 @@
 --- Columns of a table as numbers for a model. What is fitted (mean and standard deviation of the training rows, levels)
 -- is plain and kept with the run, so that new rows are read as the training rows were.
 local core = require "mtl.core"
+local columns = require "mtl.data.columns"
 
 local column = {}
 
@@ -103,13 +104,18 @@ end
 
 -- Refuses text where a number was meant, or nearly every row has a value of its own.
 local function check_text(csv, path, spec, levels)
-  local numbers, other = 0, nil
+  local numbers, other, commas = 0, nil, 0
   for _, level in ipairs(levels) do
+    commas = commas + (level:find "^[+-]?%d*,%d+$" and 1 or 0)
     if tonumber(level) then
       numbers = numbers + 1
     else
       other = other or level
     end
+  end
+  if commas > 0 and commas + numbers == #levels then
+    error(("%s: column '%s' holds '%s': a number has a point, as %s; write the table with points"):format(path,
+      spec.column, other, (other:gsub(",", "."))), 0)
   end
   if spec.log or spec.normalize or #levels > 20 and numbers >= 0.9 * #levels then
     local meant = spec.log and "there is no logarithm of text" or spec.normalize and "text is not normalized"
@@ -149,6 +155,7 @@ function column.read(csv, path, spec, fitted)
   if spec.log and (spec.classes or spec.levels) then
     error(("%s: column '%s' is of classes, of which there is no logarithm"):format(path, spec.column), 0)
   end
+  columns.check(csv, path, spec.column)
   local numeric = csv:numeric(spec.column)
   if fitted and fitted.levels or not fitted and (spec.classes or spec.levels or not numeric) then
     return read_codes(csv, path, spec, fitted)

@@ -7,8 +7,10 @@
 -- { train = FILE, test = FILE }.
 local data = require "mtl.data"
 local core = require "mtl.core"
+local columns = require "mtl.data.columns"
 local nearest = require "mtl.nearest"
 local features = require "mtl.data.features"
+local files = require "mtl.data.files"
 local labels = require "mtl.data.labels"
 local sample = require "mtl.data.sample"
 local set = require "mtl.data.set"
@@ -25,10 +27,10 @@ local function check_path(path)
   if type(path) == "string" then
     return nil
   end
-  local files = { train = true, valid = true, test = true }
+  local splits = { train = true, valid = true, test = true }
   for key, file in pairs(path) do
-    if not files[key] then
-      return ("path: unknown key '%s'%s"):format(tostring(key), nearest.hint(key, files))
+    if not splits[key] then
+      return ("path: unknown key '%s'%s"):format(tostring(key), nearest.hint(key, splits))
     elseif type(file) ~= "string" then
       return ("path.%s should be the name of a file"):format(key)
     end
@@ -38,12 +40,26 @@ end
 
 -- A file's columns, raw: read as `state` says, where there is one.
 local function read_file(self, at, path, specs, targets, state)
-  local csv = core.csv_read(at.path(path), { separator = self.separator, missing = self.missing })
+  local csv = core.csv_read(files.file(path, at), { separator = self.separator, missing = self.missing })
   if csv:rows() == 0 then
     error(("%s: a header and no rows"):format(path), 0)
   end
   return { inputs = features.read(csv, path, specs, state), csv = csv, rows = csv:rows(),
     targets = labels.read(csv, path, targets, state and state.targets) }
+end
+
+-- Refuses a target among the inputs: the network would read its answer there.
+local function check_leak(specs, targets)
+  for _, input in ipairs(specs.names) do
+    for _, spec in ipairs(specs.of[input]) do
+      for name, target in pairs(targets) do
+        if target.column == spec.column then
+          error(("data.csv: column '%s' is target '%s' and an input too, where the network would read the answer: take "
+            .. "it out of the inputs"):format(spec.column, name), 0)
+        end
+      end
+    end
+  end
 end
 
 -- Fields of all rows: inputs, then targets; the targets' descriptions; shapes and codes of the inputs.
@@ -56,6 +72,7 @@ end
 local function rows_of(self, raw)
   local how = self.split or { 0.8, 0.1, 0.1 }
   if how.column then
+    columns.check(raw.csv, self.path, how.column)
     local codes, levels = raw.csv:codes(how.column)
     local rows = split.by_column(codes, levels, how.column)
     if not rows.train then
@@ -74,7 +91,7 @@ return data.define {
     fields = { type = "table" },
     targets = { required = true, type = "table" },
     split = { type = "table", check = check_split },
-    separator = { default = ",", type = "string" },
+    separator = columns.separator,
     missing = { type = "string" },
     normalize = { default = true, type = "boolean" },
     sample = sample.param,
@@ -96,6 +113,7 @@ return data.define {
     if #names == 0 then
       error("data.csv: targets should name at least one column", 0)
     end
+    check_leak(specs, target_specs)
     local paths = type(self.path) == "table" and self.path or { train = self.path }
     if at.like then
       features.check_state("data.join: " .. paths.train, specs, at.like)
@@ -128,6 +146,9 @@ return data.define {
       end
     end
     local column = self.sample and self.sample.column
+    if column then
+      columns.check(raw.csv, paths.train, column)
+    end
     return set.new { kind = "csv", inputs = specs.names, input_shapes = shapes, codes = codes, targets = targets,
       target_names = names, fields = fields, batch = self.batch, seed = self.seed, state = state, sample = self.sample,
       sample_column = column and raw.csv:numbers(column):take(1, rows.train) }

@@ -11,6 +11,11 @@ local function extension(name)
   return (name:match "%.(%w+)$" or ""):lower()
 end
 
+--- A file as people wrote it, checked: absolute. Checked here too, for recipes may open a declaration by themselves.
+function files.file(p, at)
+  return path.check(at.path(p), "read")
+end
+
 --- A folder as people wrote it, checked: absolute.
 function files.folder(what, p, at)
   local ok, absolute = pcall(path.check, p, "folder", at.folder)

@@ -4,6 +4,7 @@
 -- (x / 255 - mean) / std; with `transforms`, those come before mean and std. sample: sample.lua.
 local data = require "mtl.data"
 local core = require "mtl.core"
+local files = require "mtl.data.files"
 local pixels = require "mtl.data.pixels"
 local sample = require "mtl.data.sample"
 local set = require "mtl.data.set"
@@ -29,15 +30,15 @@ local function labels(file)
   return t:cast("int32")
 end
 
-local function read(at, files, names, scale, shift)
-  local fields = { { tensor = images(at.path(files.input)), scale = scale, shift = shift } }
+local function read(at, of, names, scale, shift)
+  local fields = { { tensor = images(files.file(of.input, at)), scale = scale, shift = shift } }
   for i, name in ipairs(names) do
-    if not files[name] then
+    if not of[name] then
       error(("data.idx: target '%s' has a file for train, but not for every split"):format(name), 0)
     end
-    fields[i + 1] = { tensor = labels(at.path(files[name])) }
+    fields[i + 1] = { tensor = labels(files.file(of[name], at)) }
     if #fields[i + 1].tensor ~= #fields[1].tensor then
-      error(("%s: %d labels, but %s has %d images"):format(files[name], #fields[i + 1].tensor, files.input,
+      error(("%s: %d labels, but %s has %d images"):format(of[name], #fields[i + 1].tensor, of.input,
         #fields[1].tensor), 0)
     end
   end

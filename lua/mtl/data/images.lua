@@ -4,6 +4,7 @@
 -- dense targets, `targets = { seg = { dir = "labels", kind = "labels", classes = 13 } }` (dense.lua); also together.
 -- split: fractions; { column = "fold" } of labels.csv; or folders of `dir`, { train = "train", test = "test" }.
 local core = require "mtl.core"
+local columns = require "mtl.data.columns"
 local data = require "mtl.data"
 local dense = require "mtl.data.dense"
 local files = require "mtl.data.files"
@@ -115,6 +116,9 @@ local function weights(self, list)
   if name and not list.csv then
     error(("data.images: sample: '%s' would be a column of labels.csv, and there is none"):format(name), 0)
   end
+  if name then
+    columns.check(list.csv, self.labels, name)
+  end
   return name and list.csv:numbers(name):take(1, list.split.train)
 end
 
@@ -150,7 +154,7 @@ return data.define {
     target = { type = "string" },
     targets = { type = "table", check = check_targets },
     missing = { type = "string" },
-    separator = { default = ",", type = "string" },
+    separator = columns.separator,
     mode = { choices = { "rgb", "gray", "rgba" } },
     mean = { type = "number or numbers" },
     std = { type = "number or numbers", above = 0 },

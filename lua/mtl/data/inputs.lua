@@ -30,7 +30,7 @@ local function specs_of(state, names)
   return specs
 end
 
-local function check_columns(file, csv, specs)
+local function check_columns(file, csv, specs, separator)
   local there, wanted = {}, {}
   for _, name in ipairs(csv:names()) do
     there[name] = true
@@ -42,7 +42,8 @@ local function check_columns(file, csv, specs)
   end
   for _, column in ipairs(wanted) do
     if not there[column] then
-      error(("%s: no column '%s'; the model reads %s"):format(file, column, table.concat(wanted, ", ")), 0)
+      error(("%s: no column '%s'; the model reads %s%s"):format(file, column, table.concat(wanted, ", "),
+        #csv:names() == 1 and ("; fields are separated by '%s', as in training"):format(separator or ",") or ""), 0)
     end
   end
 end
@@ -54,7 +55,7 @@ local function tables(state, info, list, check)
       error(("%s: the model reads tables, CSV files with the columns that it was trained with"):format(file), 0)
     end
     local csv = core.csv_read(check(file), { separator = state.separator, missing = state.missing })
-    check_columns(file, csv, specs)
+    check_columns(file, csv, specs, state.separator)
     if csv:rows() == 0 then
       error(("%s: a header and no rows"):format(file), 0)
     end
@@ -76,6 +77,9 @@ end
 
 -- Rows of an array, [rows, ...], or of a single one.
 local function rows_of(file, t, want, resized)
+  if #want == 1 and want[1] == 1 and t:rank() == 1 then -- a number a row
+    t = t:reshape(-1, 1)
+  end
   local shape, fits = t:shape(), true
   local single = #shape == #want
   local first = single and 0 or 1
@@ -97,8 +101,9 @@ local function from_png(file, absolute, want, state, resized)
   local field = { source = files.source({ { path = absolute, name = file } }, mode) }
   local shape = field.source:shape()
   if not resized and (shape[2] ~= want[2] or shape[3] ~= want[3]) then
-    error(("%s: is %d x %d (height x width), and the model reads images of %d x %d"):format(file, shape[2], shape[3],
-      want[2], want[3]), 0)
+    error(("%s: is %d x %d (height x width), and the model reads images of %d x %d: resize the file, or train "
+      .. "with mtl.transform.resize(%d, %d) first, which then acts here too"):format(file, shape[2], shape[3], want[2],
+      want[3], want[2], want[3]), 0)
   end
   return field
 end
@@ -179,6 +184,21 @@ local function assign(info, list)
   return of
 end
 
+-- Sets that are joined read alike.
+local function of_kind(kind, state)
+  state = state or {}
+  if kind == "join" then
+    return state.sets[1].kind, state.sets[1].state or {}
+  end
+  return kind, state
+end
+
+--- uint8 pixels in memory as the model reads them. @param kept what a run kept of their data set: kind, state
+function inputs.pixels(kept, name, t)
+  local _, state = of_kind(kept.kind, kept.state)
+  return finish({ tensor = t }, name, state, t:rank() == 4)
+end
+
 --- Reads files for a model.
 -- @param kind of the data set that it was trained with, `state` what that kept
 -- @param info inputs (names), input_shapes (without the batch)
@@ -186,10 +206,7 @@ end
 -- @param check function that gives the path to open of a file, or raises what is wrong with it
 -- @return tensors [rows, ...] in the order of info.inputs, a name for each row ("cat.png", "new.csv:2")
 function inputs.read(kind, state, info, list, check)
-  state = state or {}
-  if kind == "join" then
-    kind, state = state.sets[1].kind, state.sets[1].state
-  end
+  kind, state = of_kind(kind, state)
   if #list == 0 then
     error("predict: which files should it read?", 0)
   elseif kind == "csv" then

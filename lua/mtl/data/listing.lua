@@ -1,5 +1,6 @@
 --- The rows of data.images: which files there are, in which order, to which split they go, and where their labels are.
 local core = require "mtl.core"
+local column_names = require "mtl.data.columns"
 local files = require "mtl.data.files"
 local labels = require "mtl.data.labels"
 local nearest = require "mtl.nearest"
@@ -88,6 +89,7 @@ local function by_table(self, csv, all)
     by_name[row.name] = row
     by_name[row.stem] = by_name[row.stem] or row
   end
+  column_names.check(csv, self.labels, self.file)
   local codes, names = csv:codes(self.file)
   for i, code in ipairs(codes:totable()) do
     local name = names[code + 1]
@@ -96,8 +98,8 @@ local function by_table(self, csv, all)
       error(("%s: row %d names no file in column '%s'"):format(self.labels, i, self.file), 0)
     elseif not row then
       error(("%s: row %d names '%s', which is no PNG file in %s%s"):format(self.labels, i, name, self.dir,
-        by_folders(self.split) and " and the folders of its splits (files are named from there on: train/a.png)" or ""),
-        0)
+        by_folders(self.split) and " and the folders of its splits (files are named from there on: train/a.png)"
+        or " (files are named from there on: a.png, sub/a.png)"), 0)
     elseif used[row] then
       error(("%s: rows %d and %d name the same file, '%s'"):format(self.labels, used[row], i, name), 0)
     end
@@ -141,6 +143,7 @@ local function split_rows(self, rows, csv)
     if not csv then
       error(("data.images: split: '%s' would be a column of labels.csv, and there is none"):format(how.column), 0)
     end
+    column_names.check(csv, self.labels, how.column)
     local codes, levels = csv:codes(how.column)
     return split.by_column(codes, levels, how.column)
   elseif #how > 0 then
@@ -178,7 +181,8 @@ function listing.open(self, at)
   end
   list.rows = assign(self, at, all)
   if self.labels then
-    list.csv = core.csv_read(at.path(self.labels), { separator = self.separator, missing = self.missing })
+    list.csv = core.csv_read(files.file(self.labels, at), { separator = self.separator,
+      missing = self.missing })
     list.rows = by_table(self, list.csv, list.rows)
     list.specs, list.names = columns(self, list.csv)
   elseif self.target or #list.dense == 0 then

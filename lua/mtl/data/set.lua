@@ -6,7 +6,7 @@ local pixels = require "mtl.data.pixels"
 local sample = require "mtl.data.sample"
 
 local set = {}
-set.__index = set
+local meta = { __index = set } -- apart, so that a recipe that opens a set does not reach the methods
 
 set.splits = { "train", "valid", "test" }
 set.MEMORY = 256 << 20 -- bytes: what is smaller is held in memory unless told
@@ -53,7 +53,7 @@ function set.new(t)
     error("data: the split 'train' is empty", 0)
   end
   t.tensors, t.fields = t.fields, nil -- `fields` is the method
-  setmetatable(t, set)
+  setmetatable(t, meta)
   t.weights = t.sample and sample.weights(t.sample, t, t.sample_column)
   return t
 end
@@ -97,11 +97,12 @@ end
 
 --- The i-th field of a split as a tensor, to fit something by; of a field on the disk, rows spread over all of it: at
 -- most 4096, of at most 256 MiB.
+-- @return tensor, how many rows of the split one of its rows stands for
 function set:target_tensor(split, i)
   local field = self:fields(split)[i]
   local n = set.count(field)
   if field.tensor then
-    return set.values(field, field.rows and field.tensor:take(1, field.rows) or field.tensor)
+    return set.values(field, field.rows and field.tensor:take(1, field.rows) or field.tensor), 1
   end
   local size = 4
   for _, d in ipairs(field.source:shape()) do
@@ -113,7 +114,7 @@ function set:target_tensor(split, i)
     rows[k] = (k - 1) * n // most
   end
   rows = core.tensor(rows, "int32")
-  return set.values(field, field.source:take(field.rows and field.rows:take(1, rows) or rows))
+  return set.values(field, field.source:take(field.rows and field.rows:take(1, rows) or rows)), n / most
 end
 
 --- How a tensor of targets is described: whole numbers are classes, floats numbers. Refuses one without any label.

@@ -4,7 +4,7 @@
 --   beta    0.9999  0: no weights; towards 1: inverse frequency. 1 / (1 - beta) is about how many examples of a class
 --                   still add something
 --   gamma   0       above 0: times (1 - p)^gamma, as the focal loss
---   counts          labels by class; default: those of the training labels (of what stays on disk, a sample)
+--   counts          labels by class; default: those of the training labels (of what stays on disk, by a sample)
 --   ignore  -1      a class without a label, beside -1
 -- For classes of unequal size (a long tail). A class that training never shows weighs as much as the rarest one.
 local loss = require "mtl.loss"
@@ -60,9 +60,12 @@ return loss.define {
     end
     return wrong
   end,
-  --- Shows it all training labels, once. @param target int32
-  fit = function(self, target)
+  --- Shows it all training labels, once. @param target int32 @param times how many labels each of them stands for
+  fit = function(self, target, times)
     self.counted = not self.counts and count(target, self.ignore) or nil
+    for class, n in pairs(self.counted or {}) do
+      self.counted[class] = n * (times or 1)
+    end
   end,
   compute = function(self, pred, target)
     local counts, classes = self.counts or self.counted, pred:shape(2)

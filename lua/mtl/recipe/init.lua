@@ -29,6 +29,7 @@ local keys = {
   policy = { type = "policy" },
   stages = { type = "table" },
   ends = { type = "when" },
+  only = { type = "string" }, -- a task, alone: see stages.lua
   kpi_momentum = { default = 0.9, type = "number", least = 0, below = 1 },
   clip = { type = "number", above = 0 },
   accumulate = { default = 1, type = "size" },
@@ -83,7 +84,7 @@ end
 --- Makes a recipe. @return name, seed, data, kpi_momentum, clip, accumulate, select, log_every, diagnose, device,
 -- threads; tasks: { name, index, head, loss, kpi, metrics, metric_names, target, data }; stages: { name, tasks (names),
 -- index (places), mask, policy, ends, max_epochs, optimizer, freeze (list), reset_optimizer }; model_json; file; set
--- (what --set said)
+-- (what --set said); staged: whether it was written in stages
 function recipe.new(t)
   local here = place.here()
   local sure = here and here.sure and here.source:sub(1, 1) == "@" and here

@@ -1,7 +1,7 @@
 --- `--set path=value`: changes a recipe's table before it is checked. A path goes through tables by key, lists by
 -- place or by the `name` of an element, and declarations by option: stages.2.policy.gamma=1,
 -- tasks.left.loss.smoothing=0.1. A declaration may be replaced by a name: policy=focal, tasks.left.kpi=f1,
--- optimizer.schedule=cosine.
+-- optimizer.schedule=cosine; with its options as policy=focal{gamma=1,normalize=true}.
 local arguments = require "mtl.arguments"
 local declare = require "mtl.declare"
 local nearest = require "mtl.nearest"
@@ -10,6 +10,12 @@ local param = require "mtl.param"
 local override = {}
 
 local named = { policy = "mtl.policy", loss = "mtl.loss", kpi = "mtl.kpi", optim = "mtl.optim", schedule = "mtl.optim" }
+
+-- A table of such, as Lua writes it.
+local function constant(text)
+  local chunk, message = load("return " .. text, "=value", "t", {})
+  return assert(chunk, message)()
+end
 
 --- A value as people write it on a command line: a number, true, false, nil, a table of such, else a text.
 function override.value(text, spec)
@@ -23,15 +29,17 @@ function override.value(text, spec)
     return constants[text]
   elseif spec and named[spec.type] then
     local family = require(named[spec.type])
-    for _, name in ipairs(family.names()) do
-      if name == text then
-        return family[name]()
+    local name, options = text:match "^([%w_]+)%s*(%b{})$"
+    for _, known in ipairs(family.names()) do
+      if known == text then
+        return family[known]()
+      elseif known == name then
+        return family[known](constant(options))
       end
     end
-    error(nearest.unknown(spec.type, text, family.names()), 0)
+    error(nearest.unknown(spec.type, name or text, family.names()), 0)
   elseif text:find "^%s*{" then
-    local chunk, message = load("return " .. text, "=value", "t", {})
-    return assert(chunk, message)()
+    return constant(text)
   end
   return text:match "^\"(.*)\"$" or text
 end

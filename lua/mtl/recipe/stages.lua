@@ -3,6 +3,7 @@ local check = require "mtl.recipe.check"
 local declare = require "mtl.declare"
 local nearest = require "mtl.nearest"
 local param = require "mtl.param"
+local when = require "mtl.when"
 
 local stages = {}
 
@@ -70,6 +71,47 @@ local function read_stage(stage, i, r, by_name, prepared, fail)
   stage.freeze = type(stage.freeze) == "string" and { stage.freeze } or stage.freeze or {}
 end
 
+-- The end of one stage that trains a task for as long as all stages that have it do at most.
+local function all_along(name, list, fail)
+  local epochs, steps = 0, 0
+  for _, stage in ipairs(list) do
+    local function most(per_epoch)
+      return math.min(stage.ends:length(per_epoch) or math.huge, (stage.max_epochs or math.huge) * per_epoch)
+    end
+    if most(2) == 2 * most(1) then
+      epochs = epochs + most(1)
+    elseif most(1e9) == most(1) then
+      steps = steps + most(1)
+    else
+      fail(("only = '%s': stage '%s' ends after epochs or steps, whichever come first, so its length is not known")
+        :format(name, stage.name), stage.ends)
+    end
+  end
+  if epochs > 0 and steps > 0 then
+    fail(("only = '%s': its stages are counted in epochs and in steps, which do not add up"):format(name), "only")
+  end
+  return epochs > 0 and when.epochs(math.tointeger(epochs)) or when.steps(math.tointeger(steps))
+end
+
+-- only = NAME: in place of the stages one, of this task alone, under uniform, with the recipe's optimizer.
+local function alone(r, by_name, fail)
+  local task, list = by_name[r.only], {}
+  if not task then
+    fail(("only: %s"):format(nearest.unknown("task", r.only, by_name)), "only")
+  end
+  for _, stage in ipairs(r.stages) do
+    if stage.mask >> (task.index - 1) & 1 == 1 then
+      list[#list + 1] = stage
+    end
+  end
+  if #list == 0 then
+    fail(("only: no stage trains task '%s'"):format(task.name), "only")
+  end
+  r.stages = { { name = task.name, tasks = { task.name }, index = { task.index }, mask = 1 << (task.index - 1),
+    policy = r.uniform, ends = all_along(task.name, list, fail), optimizer = r.optimizer, freeze = {},
+    reset_optimizer = false } }
+end
+
 --- Reads stages, or makes the one that a recipe without them has.
 function stages.read(r, by_name, fail)
   if r.stages and r.ends then
@@ -77,7 +119,7 @@ function stages.read(r, by_name, fail)
   elseif not r.stages and not r.ends then
     fail "ends is missing; say how long to train, as ends = when.epochs(10), or give stages"
   end
-  r.uniform = require "mtl.policy".uniform()
+  r.uniform, r.staged = require "mtl.policy".uniform(), r.stages ~= nil
   r.stages = r.stages or { { name = "all", policy = r.policy, ends = r.ends } }
   check.list(r.stages, "stages", fail, "stages")
   if #r.stages == 0 then
@@ -90,6 +132,9 @@ function stages.read(r, by_name, fail)
       fail(("stages %d and %d are both named '%s'"):format(names[stage.name], i, stage.name), stage.name)
     end
     names[stage.name] = i
+  end
+  if r.only then
+    alone(r, by_name, fail)
   end
   r.policy, r.ends, r.uniform = nil, nil, nil -- every stage has its own now
 end
