@@ -297,9 +297,8 @@ static mtl_status take(parser *p, const char *s, const char *end)
                 return fail(p, p->line, "a NUL byte, which no text has");
             if (*s == '"')
                 return fail(p, p->line,
-                            "a quote within a field; quote the whole field and double the quote in it (fields are read "
-                            "as separated by '%c')",
-                            p->separator);
+                            "a quote within a field; quote the whole field and double the quote in it, or name the "
+                            "separator if it is another");
             MTL_TRY(delimit(p, *s++));
             break;
         case QUOTED:
