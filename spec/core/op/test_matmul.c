@@ -2,9 +2,9 @@
 #include <math.h>
 
 #include "conformance.h"
+#include "op/make.h"
 #include "same_bits.h"
 #include "test.h"
-#include "op/make.h"
 
 enum { TRANS_A, TRANS_B };
 
