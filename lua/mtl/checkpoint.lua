@@ -101,8 +101,8 @@ function checkpoint.open(path)
   if ok and type(info) == "table" and math.type(info.format) and info.format ~= folder.FORMAT then
     error(("%s is of format %s, and this mtl reads %d"):format(path, info.format, folder.FORMAT), 0)
   elseif wrong then
-    error(("%s: not a checkpoint of mtl, or damaged: '%s' in its metadata is not what it should be"):format(path, wrong),
-      0)
+    error(("%s: not a checkpoint of mtl, or damaged: '%s' in its metadata is not what it should be"):format(path,
+      wrong), 0)
   end
   return {
     path = path, info = info,

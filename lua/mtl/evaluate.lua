@@ -14,18 +14,18 @@ local function meters(task)
   return m
 end
 
-local function update(m, loss_of, slots, description, output, target)
+local function update(m, task, loss_of, slots, description, output, target)
   local pred = element.match(output, target)
-  local loss <close>, remains = loss_of:compute(pred, target, slots)
+  local loss <close>, remains = parts.call(task, loss_of, "compute", pred, target, slots)
   remains = remains or #target
   if remains > 0 then
     m.loss = m.loss + loss:item() * remains
     m.remains = m.remains + remains
   end
   pred = units.like_target(loss_of.type, pred)
-  m.kpi:update(pred, target)
+  parts.call(task, m.kpi, "update", pred, target)
   for _, metric in ipairs(m.metrics) do
-    metric:update(units.own(description, pred), units.own(description, target))
+    parts.call(task, metric, "update", units.own(description, pred), units.own(description, target))
   end
 end
 
@@ -60,7 +60,8 @@ local function run_source(t, source, split, of, limit)
     local outputs = t.model:forward(source:pick(batch), mask, false)
     for _, i in ipairs(source.tasks) do
       if of[i] then
-        update(of[i], t.losses[i], parts.slots(t, i), source.set.targets[t.recipe.tasks[i].target], outputs[i],
+        local task = t.recipe.tasks[i]
+        update(of[i], task, t.losses[i], parts.slots(t, i), source.set.targets[task.target], outputs[i],
           batch[source.field[i]])
       end
     end

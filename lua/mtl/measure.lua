@@ -25,7 +25,7 @@ local function task_on(t, tally, index, output, target, hold)
   local task = t.recipe.tasks[index]
   local pred = element.match(output, target)
   hold[#hold + 1] = pred
-  local loss, remains = t.losses[index]:compute(pred, target, parts.slots(t, index))
+  local loss, remains = parts.call(task, t.losses[index], "compute", pred, target, parts.slots(t, index))
   hold[#hold + 1] = loss
   remains = remains or #target
   if remains == 0 then
@@ -38,7 +38,7 @@ local function task_on(t, tally, index, output, target, hold)
   local seen = units.like_target(task.loss.type, pred)
   hold[#hold + 1] = seen
   local was = core.recording(false)
-  t.meters[index]:update(seen, target)
+  parts.call(task, t.meters[index], "update", seen, target)
   core.recording(was)
   local m = tally[index]
   if m then
@@ -89,6 +89,9 @@ function measure.again(t, stage, batches, measured)
       local target = batches[1][source.field[index]]
       local loss <close> = t.losses[index]:compute(element.match(outputs[index], target), target, parts.slots(t, index))
       losses[i] = loss:item()
+      if not finite(losses[i]) then
+        t:diverged(("the loss of task '%s' after the step is not finite"):format(m.task.name))
+      end
     end
   end)
   return losses

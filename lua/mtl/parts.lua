@@ -30,6 +30,21 @@ function parts.slots(t, index)
   return slots
 end
 
+local function answer(task, object, ok, ...)
+  local e = ...
+  if ok then
+    return ...
+  elseif type(e) == "string" and e ~= "not enough memory" then
+    e = ("task '%s': %s.%s: %s"):format(task.name, object.kind, object.type, e)
+  end
+  error(e, 0)
+end
+
+--- Calls a method of a task's loss, KPI or metric; what goes wrong in it names the task.
+function parts.call(task, object, method, ...)
+  return answer(task, object, pcall(object[method], object, ...))
+end
+
 --- All leaves outside of the model, by the names that checkpoints know them by.
 function parts.leaves(t)
   local named = {}

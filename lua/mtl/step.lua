@@ -31,6 +31,7 @@ local function context(t, stage, measured)
   local ctx = {
     tasks = {}, index = {}, losses = {}, since = {}, kpis = {}, kpis_ema = {}, kpis_soft = {}, kpis_soft_ema = {},
     kpis_soft_old = {}, momentum = momentum, step = at.stage_step, epoch = at.epoch, stage = stage.name,
+    seed = t.seed, run_step = at.step,
   }
   for i, m in ipairs(measured) do
     local name = m.task.name

@@ -2,8 +2,8 @@
 -- -> w [, c]`: the gradient of the step is the sum of w[i] dL[i] + c[i] dk[i], k the soft KPIs. ctx holds lists by
 -- position among the step's tasks: tasks (names), index (places in the recipe), losses, kpis, kpis_ema, kpis_soft,
 -- kpis_soft_ema, kpis_soft_old (the average before this step; nil where this step seeds it), since (steps that the
--- task has been active, this one not counted); and momentum, step (of the stage, from 1), epoch, stage, gram. A KPI
--- that is undefined is nil. It may be called by hand: policy.focal():weights { kpis_ema = { 0.1, 0.9 } }.
+-- task has been active, this one not counted); and momentum, step (of the stage, from 1), run_step, epoch, stage, seed,
+-- gram. A KPI that is undefined is nil. It may be called by hand: policy.focal():weights { kpis_ema = { 0.1, 0.9 } }.
 --
 -- A definition may have: paper; needs = "loss" | "gram" | "slice_gram" | "rows"; at; heads = "weighted" | "unit";
 -- batches; soft (true: ctx.kpis_soft is wanted); positive (true: losses must not be below 0); after_step(self, ctx);
@@ -12,6 +12,7 @@
 -- name, loss, kpi }, once. What it keeps in self.state is part of checkpoints. Learned weights: `learned(self, n) ->
 -- values to start from`, and `total(self, ctx) -> scalar tensor` of ctx.loss_tensors and ctx.learned (a leaf for all
 -- n tasks: element ctx.index[i] is task i's).
+local core = require "mtl.core"
 local declare = require "mtl.declare"
 
 local methods = { needs = "loss", at = "shared", heads = "weighted", batches = 1, soft = false, positive = false }
@@ -28,6 +29,17 @@ function methods.count(_, ctx)
     end
   end
   error("weights: the context should have tasks, losses or KPIs", 0)
+end
+
+--- n numbers uniform in [0, 1) from the policy's own stream: the same for a seed and step, whatever else draws.
+-- Several calls in one step go on where the last ended.
+function methods:draws(ctx, n)
+  local step = ctx.run_step or ctx.step or 1 -- stages count their steps anew
+  local from = self.drawn and self.drawn.step == step and self.drawn.n or 0
+  self.drawn = { step = step, n = from + n }
+  local count = from + n
+  local all = core.uniform_(core.zeros(count), ctx.seed or 1, "policy/" .. self.type, step << 32, 0, 1):totable()
+  return table.move(all, from + 1, count, 1, {})
 end
 
 local family = declare.family("policy", { methods = methods, stateful = true })

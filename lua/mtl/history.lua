@@ -1,0 +1,28 @@
+--- What a policy keeps of each task in its state, which is part of checkpoints: plain values by the task's name (by
+-- hand, without names: by its place). A task's history starts anew when the task becomes active.
+local history = {}
+
+--- The history of task i of a step. @param start function() -> a new one
+function history.of(policy, ctx, i, start)
+  local state = policy.state
+  state.tasks = state.tasks or {}
+  local name = ctx.tasks and ctx.tasks[i] or tostring(i)
+  if not state.tasks[name] or ctx.since and ctx.since[i] == 0 then
+    state.tasks[name] = start()
+  end
+  return state.tasks[name]
+end
+
+--- Adds the loss of this step to a history: afterwards it has `epochs` (how many it has seen, this one too), `last` and
+-- `before`, the mean losses of the epoch before this one and of the one before that. Without ctx.epoch all steps are
+-- of one epoch.
+function history.add_loss(h, ctx, i)
+  local epoch = ctx.epoch or 1
+  if epoch ~= h.epoch then
+    h.before, h.last = h.last, h.epoch and h.sum / h.n
+    h.epoch, h.epochs, h.sum, h.n = epoch, (h.epochs or 0) + 1, 0, 0
+  end
+  h.sum, h.n = h.sum + ctx.losses[i], h.n + 1
+end
+
+return history

@@ -1,0 +1,86 @@
+--- FAMO (Liu et al., NeurIPS 2023): all tasks improve at the same relative rate. z = softmax(xi), xi from 0; D = L -
+-- min + 1e-8; w = (z / D) / sum(z / D), which sums to 1 (the scale of a mean). After the step, on the same batch: delta
+-- = log D before - log D after, and xi goes down the gradient z_i (delta_i - sum z delta) with an Adam of its own: what
+-- has improved more than the others weighs less. The second forward pass uses the batch statistics and the dropout
+-- masks of the first and updates nothing.
+--
+--   lr     0.025  of xi
+--   decay  1e-3   L2 weight decay of xi: forgets old steps
+--   min    0      or by task: { left = -1 }: the least that a loss can be. Losses that may be below 0 need one
+--
+-- The cost is a forward pass a step, for any number of tasks. For many tasks, or losses of different units.
+local policy = require "mtl.policy"
+local adam = require "mtl.solve.adam"
+local history = require "mtl.history"
+local nearest = require "mtl.nearest"
+local softmax = require "mtl.solve.softmax"
+
+local function start()
+  return adam.new(0)
+end
+
+local function above_min(self, ctx, i, loss)
+  local min = type(self.min) == "table" and ctx.tasks and self.min[ctx.tasks[i]] or self.min
+  return math.max(loss - (type(min) == "number" and min or 0), 0) + 1e-8
+end
+
+-- xi of the step's tasks, and their softmax.
+local function shares(self, ctx)
+  local n, xi, x = self:count(ctx), {}, {}
+  for i = 1, n do
+    xi[i] = history.of(self, ctx, i, start)
+    x[i] = xi[i].x
+  end
+  return xi, softmax(x, n)
+end
+
+return policy.define {
+  name = "famo",
+  paper = "Liu et al., FAMO: fast adaptive multitask optimization, NeurIPS 2023",
+  wants_after = true, -- after_step reads ctx.losses_after
+  params = {
+    lr = { default = 0.025, type = "number", above = 0 },
+    decay = { default = 1e-3, type = "number", least = 0 },
+    min = { type = "number or by_task" },
+  },
+  derive = function(self)
+    self.positive = self.min == nil
+  end,
+  names_wrong = function(self, known, tasks)
+    local min = type(self.min) == "table" and self.min or {}
+    for name in pairs(min) do
+      if not known[name] then
+        return "policy.famo: min: " .. nearest.unknown("task", name, known)
+      end
+    end
+    for _, task in ipairs(type(self.min) == "table" and tasks or {}) do
+      if task.loss.negative and not min[task.name] then
+        return ("policy.famo: min has no number for task '%s', whose loss may be negative"):format(task.name)
+      end
+    end
+  end,
+  weights = function(self, ctx)
+    local _, z = shares(self, ctx)
+    local w, sum = {}, 0
+    for i = 1, #z do
+      w[i] = z[i] / above_min(self, ctx, i, ctx.losses[i])
+      sum = sum + w[i]
+    end
+    for i = 1, #w do
+      w[i] = w[i] / sum
+    end
+    return w
+  end,
+  --- @param ctx that of the step, with losses_after: the losses of the same batch after it
+  after_step = function(self, ctx)
+    local xi, z = shares(self, ctx)
+    local delta, mean = {}, 0
+    for i = 1, #z do
+      delta[i] = math.log(above_min(self, ctx, i, ctx.losses[i]) / above_min(self, ctx, i, ctx.losses_after[i]))
+      mean = mean + z[i] * delta[i]
+    end
+    for i = 1, #z do
+      adam.step(xi[i], z[i] * (delta[i] - mean), self.lr, self.decay)
+    end
+  end,
+}
