@@ -115,7 +115,7 @@ describe("mtl", function()
   describe("help", function()
     it("lists the commands, however it is asked for", function()
       local all = ok("help")
-      for _, name in ipairs { "run", "check", "eval", "runs", "lua", "version", "help" } do
+      for _, name in ipairs { "run", "check", "eval", "compare", "runs", "lua", "version", "help" } do
         assert.truthy(all:find("\n  " .. name .. " ", 1, true))
         has(ok("help", name), "mtl " .. name .. ": ", "usage: mtl " .. name, "--help")
         assert.equal(ok("help", name), ok(name, "--help"))

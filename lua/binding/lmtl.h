@@ -88,6 +88,7 @@ void lmtl_open_io(lua_State *L);
 void lmtl_open_json(lua_State *L);
 void lmtl_open_random(lua_State *L);
 void lmtl_open_system(lua_State *L);
+void lmtl_open_process(lua_State *L);
 void lmtl_open_memory(lua_State *L);
 void lmtl_open_prompt(lua_State *L);
 extern const luaL_Reg lmtl_make_functions[];   /* make.c: constructors */

@@ -75,6 +75,7 @@ int luaopen_mtl_core(lua_State *L)
     lmtl_open_json(L);
     lmtl_open_random(L);
     lmtl_open_system(L);
+    lmtl_open_process(L);
     lmtl_open_prompt(L);
     return 1;
 }

@@ -27,7 +27,7 @@ function diagnose.of(gram)
       end
     end
   end
-  local values = require "mtl.solve.eigen".values(gram)
+  local values = require "mtl.solve.eigen"(gram)
   local condition = values[n] > 0 and values[1] / values[n] or nil
   return { norms = norms, cosines = cosines, conflicts = pairs_ > 0 and conflicts / pairs_ or nil,
     condition = condition }

@@ -53,7 +53,9 @@ end
 
 -- finished only where the training came to its end.
 local function state(info, summary, last)
-  if not summary then
+  if not summary and last.kind == "diverged" then
+    return ("diverged at %d"):format(last.step or 0)
+  elseif not summary then
     return last.step and ("step %d"):format(last.step) or "no step yet"
   elseif summary.steps == info.max_steps then
     return ("stopped at %d (--max-steps)"):format(summary.steps)

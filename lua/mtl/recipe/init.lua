@@ -25,7 +25,7 @@ local keys = {
   trunk = { type = "nn" },
   model = { type = "nn" },
   tasks = { required = true, type = "table" },
-  optimizer = { type = "optim" },
+  optimizer = { required = true, type = "optim" },
   policy = { type = "policy" },
   stages = { type = "table" },
   ends = { type = "when" },
@@ -95,13 +95,13 @@ function recipe.new(t)
     fail("mtl.recipe: it takes a table: mtl.recipe { data = ..., trunk = ..., tasks = { ... } }")
   end
   local r = copy(t, 0)
+  r.optimizer = r.optimizer or require "mtl.optim".adam() -- so that --set can change it
   override.apply(r, recipe.overrides, schema_at)
   check.keys(r, keys, "recipe", fail)
   if (r.trunk == nil) == (r.model == nil) then
     fail(r.trunk and "recipe: trunk and model exclude one another" or "recipe: trunk is missing; it should be a layer "
       .. "that all tasks share, as nn.sequential { ... } (or model, an nn.graph)", r.model)
   end
-  r.optimizer = r.optimizer or require "mtl.optim".adam()
   local by_name = tasks.read(r, fail)
   stages.read(r, by_name, fail)
   r.model_json = require "mtl.recipe.model"(r, by_name, fail)

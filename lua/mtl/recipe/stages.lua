@@ -78,7 +78,7 @@ local function all_along(name, list, fail)
     local function most(per_epoch)
       return math.min(stage.ends:length(per_epoch) or math.huge, (stage.max_epochs or math.huge) * per_epoch)
     end
-    if most(2) == 2 * most(1) then
+    if most(1e9) == 1e9 * most(1) then
       epochs = epochs + most(1)
     elseif most(1e9) == most(1) then
       steps = steps + most(1)

@@ -1,0 +1,222 @@
+--- Reads the runs of a comparison and works out what they say.
+local core = require "mtl.core"
+local folder = require "mtl.folder"
+local path = require "mtl.path"
+local plan = require "mtl.compare.plan"
+
+local gather = {}
+
+local function read(file)
+  local f <close> = io.open(file, "rb")
+  return f and f:read "a"
+end
+
+local function decode(text)
+  local ok, value = pcall(core.json_decode, text or "")
+  return ok and type(value) == "table" and value or nil
+end
+
+-- The run in a folder was made with these settings; a comparison of other runs would be none.
+local function same(p, run, dir)
+  local info = folder.info(dir)
+  if info.seed ~= run.seed or info.recipe.name ~= p.recipe
+    or core.json_encode(core.array(info.set)) ~= core.json_encode(core.array(run.set)) then
+    error(("'%s' was made with other settings than this comparison's; name another --out"):format(dir), 0)
+  end
+end
+
+-- The mean KPI of a validation record over its tasks.
+local function mean_kpi(record)
+  local sum, n, names = 0, 0, {}
+  for name in pairs(record.tasks) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local kpi = record.tasks[name].kpi
+    if type(kpi) == "number" then
+      sum, n = sum + kpi, n + 1
+    end
+  end
+  return n > 0 and sum / n or nil
+end
+
+local function median(list)
+  table.sort(list)
+  return list[(#list + 1) // 2]
+end
+
+-- What a log says: diverged; valid: the mean validation KPI of the last epoch, or of the best one since the tasks
+-- last changed, by the recipe's `select`; rate: samples per second in the last stage with the most tasks.
+local function read_log(p, file)
+  local log, stage, most, rates = {}, nil, 0, {}
+  for line in (read(file) or ""):gmatch "([^\n]+)\n" do
+    local record = decode(line) or {}
+    if record.kind == "stage" and type(record.tasks) == "table" then
+      local tasks = table.concat(record.tasks, "\0")
+      if p.select == "valid" and tasks ~= stage then
+        log.valid = nil
+      end
+      stage = tasks
+      if #record.tasks >= most then
+        most, rates = #record.tasks, {}
+      end
+      log.counting = #record.tasks == most
+    elseif record.kind == "step" and log.counting and type(record.samples_per_s) == "number" then
+      rates[#rates + 1] = record.samples_per_s
+    elseif record.kind == "valid" and type(record.tasks) == "table" then
+      local kpi = mean_kpi(record)
+      log.valid = p.select == "valid" and log.valid and kpi and math.max(log.valid, kpi) or kpi
+    end
+    log.diverged = record.kind == "diverged" and record or nil
+  end
+  if #rates > 1 then
+    table.remove(rates, 1) -- the first step also allocates
+  end
+  log.rate = median(rates)
+  return log
+end
+
+--- What a run has come to: { state = "done" | "diverged" | "begun" | "missing", test, valid, rate }.
+function gather.run(p, run, dir)
+  local at = path.join(path.join(dir, "runs"), run.id)
+  if not core.stat(path.join(at, "run.json")) then
+    return { state = "missing" }
+  end
+  same(p, run, at)
+  local log = read_log(p, path.join(at, "metrics.jsonl"))
+  local summary = decode(read(path.join(at, "summary.json")))
+  local done = summary and type(summary.test) == "table"
+  return { state = done and "done" or log.diverged and "diverged" or "begun", test = done and summary.test,
+    valid = done and log.valid, rate = log.rate }
+end
+
+--- The samples per second of a timing run that is done, or nil.
+function gather.timing(p, unit, dir)
+  local at = path.join(path.join(dir, "timing"), unit.id)
+  return core.stat(path.join(at, "summary.json")) and read_log(p, path.join(at, "metrics.jsonl")).rate or nil
+end
+
+--- The setting that tuning chose for a unit: the best mean validation KPI, where a diverged run counts as 0.
+-- @return setting, its KPI; nil where runs are missing; without tuning: an empty table
+function gather.chosen(p, unit, dir)
+  if not p.tune then
+    return {}
+  end
+  local best, best_kpi
+  for _, setting in ipairs(p.tune.settings) do
+    local sum = 0
+    for _, seed in ipairs(p.tune.seeds) do
+      local result = gather.run(p, plan.run(p, unit, seed, setting), dir)
+      if result.state == "done" and not result.valid then
+        error(("compare: --tune chooses by the validation KPI, and '%s' has none: the data have no split 'valid'")
+          :format(unit.id), 0)
+      elseif result.state ~= "done" and result.state ~= "diverged" then
+        return nil
+      end
+      sum = sum + (result.valid or 0)
+    end
+    if not best or sum / #p.tune.seeds > best_kpi then
+      best, best_kpi = setting, sum / #p.tune.seeds
+    end
+  end
+  return best, best_kpi
+end
+
+--- The runs that are asked for next: those of tuning for every unit that no setting was chosen for yet, seed by seed;
+-- after them, the final runs.
+-- @return list of runs, whether they are of the tuning
+function gather.runs(p, dir)
+  local tuning, final, choice = {}, {}, {}
+  for _, seed in ipairs(p.tune and p.tune.seeds or {}) do
+    for _, row in ipairs(p.rows) do
+      for _, unit in ipairs(row.units) do
+        if choice[unit] == nil then
+          choice[unit] = gather.chosen(p, unit, dir) or false
+        end
+        for _, setting in ipairs(choice[unit] and {} or p.tune.settings) do
+          tuning[#tuning + 1] = plan.run(p, unit, seed, setting)
+        end
+      end
+    end
+  end
+  if #tuning > 0 then
+    return tuning, true
+  end
+  for _, seed in ipairs(p.seeds) do
+    for _, row in ipairs(p.rows) do
+      for _, unit in ipairs(row.units) do
+        final[#final + 1] = plan.run(p, unit, seed, p.tune and choice[unit], true)
+      end
+    end
+  end
+  return final, false
+end
+
+local function number(x)
+  return type(x) == "number" and x or nil
+end
+
+--- The value of a metric in what a run says of its tests; without a name: the KPI.
+function gather.value(test, metric)
+  local task = test[metric.task]
+  if type(task) ~= "table" then
+    return nil
+  elseif metric.name then
+    return type(task.metrics) == "table" and number(task.metrics[metric.name]) or nil
+  end
+  return number(task.kpi)
+end
+
+-- One row with one seed: its units' runs as one.
+local function one(p, row, seed, dir, chosen)
+  local run, rate = { state = "done", test = {}, valid = 0, seed = seed }, 0
+  for _, unit in ipairs(row.units) do
+    local r = { state = "missing" }
+    if chosen[unit] then
+      r = gather.run(p, plan.run(p, unit, seed, p.tune and chosen[unit], true), dir)
+    end
+    if r.state ~= "done" and run.state ~= "diverged" then
+      run.state = r.state
+    end
+    for name, figures in pairs(r.test or {}) do
+      run.test[name] = figures
+    end
+    run.valid = run.valid and r.valid and run.valid + r.valid / #row.units or nil
+    rate = rate and r.rate and rate + 1 / r.rate or nil -- one after the other
+  end
+  run.rate = rate and 1 / rate
+  if run.state ~= "done" then
+    run.test, run.valid = nil, nil
+    return run
+  end
+  local sum, n = 0, 0
+  for _, task in ipairs(p.tasks) do
+    local kpi = gather.value(run.test, { task = task.name })
+    sum, n = sum + (kpi or 0), n + (kpi and 1 or 0)
+  end
+  run.kpi = n == #p.tasks and sum / n or nil -- a KPI that is undefined leaves no mean over the same tasks
+  return run
+end
+
+--- All rows with what each of their runs has come to, in order and by kind (the first of it).
+function gather.rows(p, dir)
+  local rows = {}
+  for i, given in ipairs(p.rows) do
+    local row = { name = given.name, kind = given.kind, units = given.units, runs = {}, chosen = {}, done = 0,
+      diverged = 0 }
+    for _, unit in ipairs(given.units) do
+      row.chosen[unit] = gather.chosen(p, unit, dir)
+    end
+    for s, seed in ipairs(p.seeds) do
+      local run = one(p, row, seed, dir, row.chosen)
+      row.runs[s] = run
+      row.done = row.done + (run.state == "done" and 1 or 0)
+      row.diverged = row.diverged + (run.state == "diverged" and 1 or 0)
+    end
+    rows[i], rows[given.kind] = row, rows[given.kind] or row
+  end
+  return rows
+end
+
+return gather

@@ -1,0 +1,257 @@
+-- mtl compare, end to end: the program runs itself.
+local core = require "mtl.core"
+local program = dofile "spec/support/program.lua"
+
+local folder
+
+local function mtl(...)
+  return program.run(folder, { ... })
+end
+
+local function ok(...)
+  local result = mtl(...)
+  assert.equal("", result.err)
+  assert.equal(0, result.status)
+  return result.out
+end
+
+local function wrong(arguments, ...)
+  local result = program.run(folder, arguments)
+  assert.equal(1, result.status, result.err)
+  assert.truthy(result.err:match "^mtl: [^\n]+\n$", result.err)
+  for _, text in ipairs { ... } do
+    assert.truthy(result.err:find(text, 1, true), ("%q should say %q"):format(result.err, text))
+  end
+end
+
+local function has(text, ...)
+  for _, part in ipairs { ... } do
+    assert.truthy(text:find(part, 1, true), ("%s\nshould say %q"):format(text, part))
+  end
+end
+
+local function read(name)
+  return program.read(folder .. "/" .. name)
+end
+
+local function result(dir)
+  local r = core.json_decode(read(dir .. "/compare.json"))
+  for _, row in ipairs(r.rows) do
+    r.rows[row.name] = row
+  end
+  return r
+end
+
+local function lines(text)
+  local list = {}
+  for line in text:gmatch "[^\n]+" do
+    list[#list + 1] = line
+  end
+  return list
+end
+
+describe("mtl compare", function()
+  before_each(function()
+    folder = program.folder()
+    program.write(folder .. "/r.lua", program.recipe())
+  end)
+  after_each(function()
+    program.remove(folder)
+  end)
+
+  it("runs every row with every seed, and says what came of it", function()
+    local out = ok("compare", "r.lua", "--policies", "focal{gamma=1,normalize=true},uncertainty", "--seeds", "3",
+      "--jobs", "2", "--out", "c")
+    has(out, "30/30 ", "single task", "fixed 0.75/0.25", "uncertainty", "Learning rate not tuned",
+      "randomness of training", "c/compare.md")
+    local r = result "c"
+    assert.same({ 1, 2, 3 }, r.seeds)
+    assert.equal(9, #r.rows)
+    local single, uniform, focal = r.rows["single task"], r.rows.uniform, r.rows["focal{gamma=1,normalize=true}"]
+    for _, row in ipairs(r.rows) do
+      assert.same({ 3, 0 }, { row.done, row.diverged })
+    end
+    -- fixed .5/.5 x 2 is uniform, to the bit
+    assert.equal(uniform.kpi.mean, r.rows["fixed 0.5/0.5"].kpi.mean)
+    assert.equal(0, r.rows["fixed 0.5/0.5"].difference.mean)
+    assert.equal(0, single.delta_m.mean)
+    -- what stands in the table is what the runs say
+    local sum = 0
+    for s = 1, 3 do
+      local function test_of(name)
+        return core.json_decode(read(("c/runs/%s-%d/summary.json"):format(name, s))).test
+      end
+      local f, u = test_of "focal-gamma=1,normalize=true", test_of "uniform"
+      assert.is_nil(test_of("single-left").right)
+      assert.equal(test_of("single-left").left.kpi, single.by_seed[s].test.left.kpi)
+      assert.equal((f.left.kpi + f.right.kpi) / 2, focal.by_seed[s].kpi)
+      sum = sum + (f.left.kpi + f.right.kpi) / 2 - (u.left.kpi + u.right.kpi) / 2
+    end
+    assert.truthy(math.abs(sum / 3 - focal.difference.mean) < 1e-12)
+    assert.truthy(focal.difference.p_holm >= focal.difference.p)
+    has(read "c/compare.md", "# Comparison: spec", "| uniform |", "## Against uniform: mean test KPI",
+      "for the 2 policies tested", "![")
+    has(read "c/compare.csv", "row,kind,seed,state,task,metric,value\n", "single task,single,1,done,left,kpi,",
+      '"focal{gamma=1,normalize=true}",policy,3,done,right,kpi,')
+    has(read "c/compare.svg", "<svg", "uncertainty", "</svg>")
+    assert.falsy(read("c/compare.svg"):find "nan")
+    -- each run is one that mtl run makes
+    local run = core.json_decode(read "c/runs/single-left-2/run.json")
+    assert.same({ { { "only", "left" } }, 2 }, { run.set, run.seed })
+    assert.equal(1 + 2, core.json_decode(read "c/runs/single-left-2/summary.json").epochs)
+    assert.equal(2, core.json_decode(read "c/runs/single-right-2/summary.json").epochs)
+    -- done runs stay; more seeds and policies join them
+    local before = core.stat(folder .. "/c/runs/uniform-1/summary.json").mtime
+    out = ok("compare", "r.lua", "--policies", "uncertainty,focal", "--seeds", "3", "--out", "c", "--primary",
+      "delta_m")
+    has(out, "3/3 focal-3", "delta m (%), paired by seed")
+    assert.equal(before, core.stat(folder .. "/c/runs/uniform-1/summary.json").mtime)
+    assert.equal(out:match "Against uniform.*", ok("compare", "c", "--primary", "delta_m"):match "Against uniform.*")
+    -- of one comparison, all runs have the same recipe and settings
+    wrong({ "compare", "r.lua", "--seeds", "1", "--out", "c", "--set", "data.batch=10" }, "other settings")
+    program.write(folder .. "/r.lua", program.recipe { { "lr = 0.1", "lr = 0.2" } })
+    wrong({ "compare", "r.lua", "--seeds", "1", "--out", "c" }, "another r.lua")
+  end)
+
+  it("goes on where it was stopped", function()
+    program.write(folder .. "/r.lua", program.recipe { { "when.epochs(2)", "when.epochs(250)" } })
+    program.write(folder .. "/stop.sh", ([[
+      "%s" compare r.lua --seeds 1 --jobs 2 --out c --quiet & p=$!
+      while kill -0 $p && [ ! -e c/runs/single-left-1/checkpoint.safetensors ]; do sleep 0.01; done
+      kill -INT $p; wait $p]]):format(os.getenv "MTL_PROGRAM"))
+    local stopped = program.run(folder, { folder .. "/stop.sh" }, nil, "/bin/sh")
+    assert.same({ 130, "mtl: stopped; the same command goes on\n" }, { stopped.status, stopped.err })
+    assert.is_nil(core.stat(folder .. "/c/compare.md"))
+    local left = lines(ok("compare", "r.lua", "--seeds", "1", "--out", "c", "--dry-run"))
+    assert.equal(8, #left)
+    has(left[1], "--out c/runs/single-left-1 ", "--resume")
+    assert.falsy(left[8]:find "--resume", left[8])
+    has(ok("compare", "c"), "Not all runs are there yet")
+    program.write(folder .. "/again.sh", table.concat(left, "\n"))
+    assert.equal(0, program.run(folder, { folder .. "/again.sh" }, nil, "/bin/sh").status)
+    has(ok("compare", "c"), "Fewer than 3 seeds: no interval", "1/1")
+    for _, row in ipairs(result("c").rows) do
+      assert.equal(1, row.done)
+    end
+    assert.equal("", ok("compare", "r.lua", "--seeds", "1", "--out", "c", "--dry-run"))
+  end)
+
+  it("prints lines that a shell runs", function()
+    program.write(folder .. "/it's.lua", program.recipe())
+    local out = lines(ok("compare", "it's.lua", "--policies", "focal{gamma=1}", "--seeds", "2", "--out", "c",
+      "--dry-run"))
+    assert.equal(2 * (2 + 1 + 5 + 1), #out)
+    has(out[1], " run 'it'\\''s.lua' --out c/runs/single-left-1 --seed 1 --quiet", "--set only=left")
+    has(out[#out], "--seed 2", "--set 'stages.2.policy=focal{gamma=1}'")
+    assert.is_nil(core.stat(folder .. "/c/runs"))
+    program.write(folder .. "/one.sh", out[#out])
+    assert.equal(0, program.run(folder, { folder .. "/one.sh" }, nil, "/bin/sh").status)
+    has(ok("compare", "c"), "Not all runs are there yet: 15 of 16")
+  end)
+
+  it("counts runs that diverged", function()
+    local out = ok("compare", "r.lua", "--seeds", "3", "--jobs", "2", "--out", "c", "--policies", "focal", "--grid",
+      "optimizer.lr=0.1,1e30")
+    has(out, ": diverged", "3/3 diverged", "diverged 3/3: no claim", "focal optimizer.lr=1e30: 3 of 3 seeds diverged")
+    local row = result("c").rows["focal optimizer.lr=1e30"]
+    assert.same({ 0, 3, "diverged" }, { row.done, row.diverged, row.by_seed[1].state })
+    assert.is_nil(row.kpi.mean)
+    has(read "c/compare.svg", "3/3 diverged")
+    -- it is not tried again
+    assert.equal("", ok("compare", "r.lua", "--seeds", "3", "--out", "c", "--policies", "focal", "--grid",
+      "optimizer.lr=0.1,1e30", "--dry-run"))
+    has(ok("runs", "c/runs"), "diverged")
+  end)
+
+  it("tunes on seeds of its own and measures times apart", function()
+    local out = ok("compare", "r.lua", "--seeds", "1", "--out", "c", "--jobs", "2", "--policies", "uncertainty",
+      "--tune", "lr=1e-6,0.2", "--timing")
+    has(out, "uncertainty-lr=0.2-1001", "Every row was tuned over 2 settings", "on 1 seed of its own", "samples/s")
+    local r = result "c"
+    assert.is_true(r.tuned)
+    for _, row in ipairs(r.rows) do
+      for _, unit in ipairs(row.units) do
+        assert.equal("lr=0.2", unit.setting)
+      end
+      assert.truthy(row.samples_per_s > 0)
+    end
+    assert.same({ { "only", "left" }, { "optimizer.lr", "0.2" } },
+      core.json_decode(read "c/runs/single-left-1/run.json").set)
+  end)
+
+  it("takes recipes without stages, of three tasks and more", function()
+    local three = program.recipe {
+      { "targets = { ", "targets = { third = x:select(2, 2), [\"a-b\"] = x:select(2, 3), " },
+      { "  optimizer = optim.sgd { lr = 0.1 },\n", "" },
+    }
+    local third = '{ name = "third", head = nn.linear(8, 1), loss = loss.mse(), kpi = kpi.r2() },\n'
+    three = three:gsub("  stages = {.*$", "  ends = when.steps(10),\n}\n")
+    program.write(folder .. "/three.lua", (three:gsub("(    { name = \"right\")", "    " .. third .. "%1")))
+    local out = ok("compare", "three.lua", "--seeds", "1", "--dry-run", "--out", "c", "--tune", "lr=0.1")
+    assert.equal(3 + 1 + 10, #lines(out))
+    has(out, "--set policy=uniform", "--set optimizer.lr=0.1", "'policy=fixed{left=2,third=0.5,right=0.5}'")
+    program.write(folder .. "/four.lua", (three:gsub("(    { name = \"right\")", "    " .. third .. "    "
+      .. third:gsub('"third"', '"a-b"') .. "%1")))
+    out = ok("compare", "four.lua", "--seeds", "1", "--dry-run", "--out", "d")
+    assert.equal(4 + 1 + 10, #lines(out))
+    has(out, "single-a-b-1 ", "only=a-b", "['\\''a-b'\\'']=")
+    program.write(folder .. "/one.sh", lines(out)[3] .. "\n" .. lines(out)[15])
+    assert.equal(0, program.run(folder, { folder .. "/one.sh" }, nil, "/bin/sh").status)
+  end)
+
+  it("refuses what makes no comparison", function()
+    wrong({ "compare", "r.lua", "--policies", "focl" }, "'focl'", "focal")
+    wrong({ "compare", "r.lua", "--policies", "focal{gama=1}" }, "gama", "gamma")
+    wrong({ "compare", "r.lua", "--policies", "focal,focal" }, "'focal' is asked for twice")
+    wrong({ "compare", "r.lua", "--policies", "focal,,uniform" }, "empty name")
+    wrong({ "compare", "r.lua", "--policies", "fixed{left=1}" }, "row 'fixed{left=1}'", "no weight for task 'right'")
+    wrong({ "compare", "r.lua", "--tune", "rate=1" }, "row 'single task'", "rate")
+    wrong({ "compare", "r.lua", "--tune", "lr" }, "--tune", "path=value,value")
+    wrong({ "compare", "r.lua", "--grid", "gamma=1,,2" }, "--grid", "path=value,value")
+    wrong({ "compare", "r.lua", "--primary", "kpis" }, "did you mean 'kpi'?")
+    wrong({ "compare", "r.lua", "--out", "." }, "'.' exists, and is not a comparison")
+    wrong({ "compare", "." }, "'.' is not a comparison: it has no plan.json")
+    wrong({ "compare", "nothing.lua" }, "nothing.lua")
+    ok("compare", "r.lua", "--seeds", "1", "--dry-run", "--out", "c")
+    wrong({ "compare", "c", "--seeds", "2" }, "leave --seeds out")
+    program.write(folder .. "/c/plan.json", '{"format":1,"rows":3}')
+    wrong({ "compare", "c" }, "c/plan.json is damaged")
+    program.write(folder .. "/left.lua", program.recipe { { 'tasks = { "left", "right" }', 'tasks = { "left" }' },
+      { "policy.focal { gamma = 2 }", "policy.uniform()" } })
+    wrong({ "compare", "left.lua" }, "no stage of the recipe has two or more tasks")
+  end)
+end)
+
+describe("only", function()
+  it("is one stage of a task alone, for the most epochs that it is trained", function()
+    local recipe = require "mtl.recipe"
+    local nn, loss, when = require "mtl.nn", require "mtl.loss", require "mtl.when"
+    local x = core.rand(8, 2)
+    local data = require "mtl.data".tensors { inputs = x, targets = { a = x:select(2, 1), b = x:select(2, 2) } }
+    local function stages(only, ends, max_epochs)
+      local tasks = {}
+      for i, name in ipairs { "a", "b" } do
+        tasks[i] = { name = name, head = nn.linear(2, 1), loss = loss.mse(), kpi = require "mtl.kpi".r2() }
+      end
+      return recipe.new { data = data, trunk = nn.linear(2, 2), tasks = tasks, only = only, stages = {
+        { tasks = { "a" }, ends = when.epochs(2) },
+        { tasks = { "a", "b" }, ends = ends, max_epochs = max_epochs },
+      } }.stages
+    end
+    local stage = stages("a", when.epochs(3))[1]
+    assert.same({ { "a" }, "uniform", 5, 1 }, { stage.tasks, stage.policy.type, stage.ends:length(1), stage.mask })
+    assert.equal(4, stages("b", when.kpi("a", 0.5), 4)[1].ends:length(1))
+    assert.equal(3, stages("b", when.kpi("a", 0.5) | when.epochs(3))[1].ends:length(1))
+    assert.equal(7, stages("b", when.steps(7))[1].ends:length(100))
+    assert.equal(1, #stages("b", when.epochs(3)))
+    assert.error_matches(function()
+      stages("a", when.steps(7))
+    end, "counted in epochs and in steps")
+    assert.error_matches(function()
+      stages("b", when.steps(7) | when.epochs(1))
+    end, "epochs or steps, whichever come first")
+    assert.error_matches(function()
+      stages("c", when.steps(7))
+    end, "only: .*'c'")
+  end)
+end)
