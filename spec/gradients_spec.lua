@@ -121,6 +121,46 @@ describe("a policy on gradients", function()
     assert.is_true(support.content(one) == support.content(cut))
   end)
 
+  for _, name in ipairs(mtl.policy.names()) do
+    local p = name ~= "fixed" and name ~= "custom" and name ~= "crmogm" and mtl.policy[name]()
+    p = name == "crmogm" and mtl.policy.crmogm { mtl.policy.mgda() } or p
+    if p and p.needs == "gram" then
+      it("trains, and goes on to the same bits: " .. name, function()
+        local function run(options)
+          return train(function(r)
+            r.policy, r.ends, r.optimizer = p, mtl.when.epochs(2), mtl.optim.adam { lr = 0.01 }
+            r.accumulate = name == "cagrad" and 2 or 1
+            r.data.batch = name == "cagrad" and 32 or 64
+          end, options)
+        end
+        local whole, summary = run()
+        assert.is_true(summary.test.side.kpi > 0.6)
+        local cut = run { max_steps = 7 }
+        run { out = cut, resume = true }
+        assert.is_true(support.content(whole) == support.content(cut))
+      end)
+    end
+  end
+
+  it("keeps its weights for `every` steps", function()
+    local calls = 0
+    local counting = mtl.policy.define { name = "spec_counting", needs = "gram",
+      params = { every = { default = 1, type = "size" } },
+      weights = function(_, ctx)
+        calls = calls + 1
+        local w = {}
+        for i in ipairs(ctx.gram) do w[i] = calls end
+        return w
+      end }
+    local out = train(function(r) r.policy, r.ends = counting { every = 3 }, mtl.when.steps(7) end)
+    assert.equal(3, calls)
+    local weights = {}
+    for i, record in ipairs(support.records(out, "step")) do
+      weights[i] = record.tasks.side.weight
+    end
+    assert.same({ 1, 1, 1, 2, 2, 2, 3 }, weights)
+  end)
+
   it("leaves a task alone its own gradient", function()
     local called = false
     local moved = moves(mtl.policy.custom(function() called = true return { 7 } end, { needs = "gram" }), function(r)

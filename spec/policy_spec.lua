@@ -13,6 +13,7 @@ end
 local examples = {
   fixed = function() return policy.fixed { a = 1, b = 0.5 } end,
   custom = function() return policy.custom(function() return { 1, 2 } end) end,
+  crmogm = function() return policy.crmogm { policy.dwa() } end,
 }
 
 local function example(name)

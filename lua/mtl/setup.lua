@@ -6,19 +6,18 @@ local setup = {}
 
 --- Refuses policies that want what this version cannot give them.
 function setup.refuse_policies(recipe)
-  local served = { loss = true, gram = true, slice_gram = true }
   local own_data = false
   for _, task in ipairs(recipe.tasks) do
     own_data = own_data or task.data ~= nil
   end
   for _, stage in ipairs(recipe.stages) do
     local p = stage.policy
-    local reason = not served[p.needs] and "it rewrites the task gradients themselves"
+    local reason = p.needs == "rows" and "it rewrites the task gradients themselves"
       or p.batches ~= 1 and ("it needs %d batches a step"):format(p.batches)
       or p.at == "representation" and "it works on the gradients of the trunk's output"
       or p.wants_after and recipe.accumulate > 1 and "it looks at the whole batch twice: not with accumulate"
       or p.wants_after and own_data and "it looks at one batch twice: not with a data set for each task"
-      or p.needs == "slice_gram" and p.slices ~= "model" and "it works on the gradients of each layer"
+      or p.needs == "slice_gram" and "it weighs the gradients of each layer by themselves"
     if reason then
       error(("stage '%s': policy.%s: %s, which this version of mtl does not give"):format(stage.name, p.type, reason),
         0)

@@ -101,13 +101,7 @@ local function of_gradients(t, ctx, measured)
     return kept.weights
   end
   ctx.gram = gram_of(t, measured, policy.at == "last_shared" and last_shared(t) or nil)
-  local weights
-  if policy.needs == "slice_gram" then
-    ctx.slices = { ctx.gram }
-    weights = by_position(t, ctx, policy:weights(ctx)[1])
-  else
-    weights = by_position(t, ctx, policy:weights(ctx))
-  end
+  local weights = by_position(t, ctx, policy:weights(ctx))
   policy.state.kept = every > 1 and { tasks = names, weights = weights } or nil
   return weights
 end
@@ -125,6 +119,7 @@ local function mix(t, ctx, measured, mask, hold)
       losses[i] = core.full({}, m.loss)
       hold[#hold + 1] = losses[i]
     end
+    ctx.gram = policy.needs == "gram" and gram_of(t, measured) or nil
     weights = by_total(t, ctx, losses, hold)
   elseif policy.needs == "loss" then
     weights = by_position(t, ctx, (policy:weights(ctx)))

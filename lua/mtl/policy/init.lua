@@ -31,15 +31,11 @@ function methods.count(_, ctx)
   error("weights: the context should have tasks, losses or KPIs", 0)
 end
 
---- n numbers uniform in [0, 1) from the policy's own stream: the same for a seed and step, whatever else draws.
--- Several calls in one step go on where the last ended.
-function methods:draws(ctx, n)
-  local step = ctx.run_step or ctx.step or 1 -- stages count their steps anew
-  local from = self.drawn and self.drawn.step == step and self.drawn.n or 0
-  self.drawn = { step = step, n = from + n }
-  local count = from + n
-  local all = core.uniform_(core.zeros(count), ctx.seed or 1, "policy/" .. self.type, step << 32, 0, 1):totable()
-  return table.move(all, from + 1, count, 1, {})
+--- n numbers in [0, 1) from the policy's own stream, by the run's step; a further call in the step goes on from there.
+function methods.draws(self, ctx, n)
+  local first = ((ctx.run_step or ctx.step or 1) << 32) + (ctx.drawn or 0)
+  ctx.drawn = (ctx.drawn or 0) + (n + 3) // 4
+  return core.uniform_(core.zeros(n), ctx.seed or 1, "policy/" .. self.type, first, 0, 1):totable()
 end
 
 local family = declare.family("policy", { methods = methods, stateful = true })

@@ -1,0 +1,35 @@
+--- Projection on the dual cone (Lopez-Paz & Ranzato, NeurIPS 2017, there for continual learning): the direction that
+-- conflicts with no task's gradient and is nearest to the mean gradient: w = argmin v'Gv with v >= 1/T element by
+-- element. The scale is that of a mean. It is the mean gradient where that conflicts with no task.
+--
+--   pref   1/T  by task: { left = 0.7, right = 0.3 } in place of 1/T (others: 1/T)
+--   every  1    steps that weights are kept for
+--
+-- Unlike upgrad, the largest gradients decide where to. For keeping to the mean as far as no loss rises.
+local policy = require "mtl.policy"
+local gramian = require "mtl.gramian"
+local dual_cone = require "mtl.solve.dual_cone"
+local nearest = require "mtl.nearest"
+
+return policy.define {
+  name = "dualproj",
+  paper = "Lopez-Paz & Ranzato, Gradient episodic memory for continual learning, NeurIPS 2017",
+  needs = "gram",
+  heads = "unit",
+  params = { pref = { type = "by_task", least = 0 }, every = gramian.every },
+  names_wrong = function(self, known)
+    for name in pairs(self.pref or {}) do
+      if not known[name] then
+        return "policy.dualproj: pref: " .. nearest.unknown("task", name, known)
+      end
+    end
+  end,
+  weights = function(self, ctx)
+    local n = self:count(ctx)
+    local u = {}
+    for i = 1, n do
+      u[i] = self.pref and ctx.tasks and self.pref[ctx.tasks[i]] or 1 / n
+    end
+    return dual_cone(ctx.gram, u)
+  end,
+}
