@@ -192,7 +192,7 @@ describe("worked by hand", function()
     local more = { tasks = { "a", "b" } }
     near({ 0.7, 0.5 }, weigh("upgrad", right, { pref = { a = 0.7 } }, more))
     near({ 0.7, 0.5 }, weigh("dualproj", right, { pref = { a = 0.7 } }, more))
-    assert.matches("did you mean 'a1'", policy.upgrad({ pref = { a = 1 } }):names_wrong({ a1 = true, b1 = true }))
+    assert.matches("did you mean 'a1'", policy.check(policy.upgrad { pref = { a = 1 } }, {}, { a1 = true, b1 = true }))
   end)
 end)
 

@@ -11,7 +11,6 @@
 --
 -- The scale is that of a mean. For tasks whose ceilings are low, which focal would take for hard ones for ever.
 local policy = require "mtl.policy"
-local nearest = require "mtl.nearest"
 
 local function share(self, k, name)
   local p = type(self.potential) == "table" and (self.potential[name] or 1) or self.potential
@@ -30,13 +29,6 @@ return policy.define {
   },
   derive = function(self)
     self.positive = self.mean == "geometric"
-  end,
-  names_wrong = function(self, known)
-    for name in pairs(type(self.potential) == "table" and self.potential or {}) do
-      if not known[name] then
-        return "policy.amtl: potential: " .. nearest.unknown("task", name, known)
-      end
-    end
   end,
   weights = function(self, ctx)
     local kpis, n, w, sum, log_total = ctx.kpis_ema or ctx.kpis or {}, self:count(ctx), {}, 0, 0

@@ -71,7 +71,9 @@ return policy.define {
   prepare = forward "prepare",
   after_step = forward "after_step",
   on_epoch = forward "on_epoch",
-  names_wrong = forward "names_wrong",
+  names_wrong = function(self, known, tasks)
+    return policy.check(self.of[1], tasks, known)
+  end,
   weights = function(self, ctx)
     local new = inner(self):weights(ctx)
     local sliced = type(new[1]) == "table"

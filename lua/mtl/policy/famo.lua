@@ -12,7 +12,6 @@
 local policy = require "mtl.policy"
 local adam = require "mtl.solve.adam"
 local history = require "mtl.history"
-local nearest = require "mtl.nearest"
 local softmax = require "mtl.solve.softmax"
 
 local function start()
@@ -46,15 +45,9 @@ return policy.define {
   derive = function(self)
     self.positive = self.min == nil
   end,
-  names_wrong = function(self, known, tasks)
-    local min = type(self.min) == "table" and self.min or {}
-    for name in pairs(min) do
-      if not known[name] then
-        return "policy.famo: min: " .. nearest.unknown("task", name, known)
-      end
-    end
+  names_wrong = function(self, _, tasks)
     for _, task in ipairs(type(self.min) == "table" and tasks or {}) do
-      if task.loss.negative and not min[task.name] then
+      if task.loss.negative and not self.min[task.name] then
         return ("policy.famo: min has no number for task '%s', whose loss may be negative"):format(task.name)
       end
     end

@@ -17,7 +17,6 @@
 -- The scale is that of a sum of T gradients. For tasks that are learned at different speeds; not at the very start
 -- (weights explode near KPI 0), so let a first stage run under uniform.
 local policy = require "mtl.policy"
-local nearest = require "mtl.nearest"
 
 local top = 1 - 1e-6
 
@@ -68,13 +67,6 @@ return policy.define {
   },
   derive = function(self)
     self.soft, self.positive = self.through_kpi, self.through_kpi
-  end,
-  names_wrong = function(self, known)
-    for name in pairs(type(self.gamma) == "table" and self.gamma or {}) do
-      if not known[name] then
-        return "policy.focal: gamma: " .. nearest.unknown("task", name, known)
-      end
-    end
   end,
   weights = function(self, ctx)
     local kpis = self.through_kpi and ctx.kpis_soft_ema or ctx.kpis_ema or ctx.kpis or {}

@@ -14,6 +14,7 @@
 -- n tasks: element ctx.index[i] is task i's).
 local core = require "mtl.core"
 local declare = require "mtl.declare"
+local nearest = require "mtl.nearest"
 
 local methods = { needs = "loss", at = "shared", heads = "weighted", batches = 1, soft = false, positive = false }
 
@@ -40,6 +41,19 @@ end
 
 local family = declare.family("policy", { methods = methods, stateful = true })
 
+-- What is wrong with the tasks that options by task name, or nil.
+local function unknown_task(policy, known)
+  for option, spec in pairs(declare.definition(policy).params) do
+    if (spec.type or ""):find "by_task" and type(policy[option]) == "table" then
+      for name in pairs(policy[option]) do
+        if not known[name] then
+          return ("policy.%s: %s: %s"):format(policy.type, option, nearest.unknown("task", name, known))
+        end
+      end
+    end
+  end
+end
+
 --- Whether a policy can weigh these tasks. @param tasks of the stage, a list of { name, loss, kpi }
 -- @param known all tasks of the recipe, by name: a policy may speak of those too
 -- @return nil, or the reason why not
@@ -52,7 +66,7 @@ function family.check(policy, tasks, known)
         task.kpi.type, task.name)
     end
   end
-  return policy.names_wrong and policy:names_wrong(known, tasks) or nil
+  return unknown_task(policy, known) or policy.names_wrong and policy:names_wrong(known, tasks) or nil
 end
 
 return family

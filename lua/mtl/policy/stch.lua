@@ -11,7 +11,6 @@
 -- where losses have different units, and training is long enough for the first epochs to be a small part of it.
 local policy = require "mtl.policy"
 local history = require "mtl.history"
-local nearest = require "mtl.nearest"
 local softmax = require "mtl.solve.softmax"
 
 local function start()
@@ -27,13 +26,6 @@ return policy.define {
     warmup_epochs = { default = 5, type = "size" },
     pref = { type = "by_task", above = 0 },
   },
-  names_wrong = function(self, known)
-    for name in pairs(self.pref or {}) do
-      if not known[name] then
-        return "policy.stch: pref: " .. nearest.unknown("task", name, known)
-      end
-    end
-  end,
   weights = function(self, ctx)
     local n, x = self:count(ctx), {}
     for i = 1, n do

@@ -9,7 +9,6 @@
 local policy = require "mtl.policy"
 local gramian = require "mtl.gramian"
 local dual_cone = require "mtl.solve.dual_cone"
-local nearest = require "mtl.nearest"
 
 return policy.define {
   name = "upgrad",
@@ -17,13 +16,6 @@ return policy.define {
   needs = "gram",
   heads = "unit",
   params = { pref = { type = "by_task", least = 0 }, every = gramian.every },
-  names_wrong = function(self, known)
-    for name in pairs(self.pref or {}) do
-      if not known[name] then
-        return "policy.upgrad: pref: " .. nearest.unknown("task", name, known)
-      end
-    end
-  end,
   weights = function(self, ctx)
     local n = self:count(ctx)
     local w = gramian.fill(n, 0)
