@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs a build into a folder of its own, and uses what lies there as people will: spec/install.sh BUILD
 set -eu
+export CMAKE_GENERATOR=Ninja # what the set-up installs; make may be missing
 build=$1
 prefix=$(mktemp -d)
 trap 'rm -rf "$prefix"' EXIT
