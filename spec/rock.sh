@@ -1,7 +1,6 @@
 #!/bin/sh
 # Builds the rock of this source tree into a folder of its own, and uses it: spec/rock.sh SOURCE
 set -eu
-export CMAKE_GENERATOR=Ninja # what the set-up installs; make may be missing
 source=$1
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
