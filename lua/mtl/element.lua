@@ -16,6 +16,11 @@ local function same(a, b)
   return true
 end
 
+--- Whether two tensors have the same shape.
+function element.same_shape(a, b)
+  return same(a:shape(), b:shape())
+end
+
 --- Predictions in the shape of targets of as many numbers: [batch, 1] for [batch]; beside classes, as they stand.
 function element.match(pred, target)
   if target:dtype() ~= "float32" or pred:count() ~= target:count() then

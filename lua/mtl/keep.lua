@@ -1,6 +1,7 @@
 --- mtl.save and mtl.load for modules: parameters, statistics and an optimizer's moments in one safetensors file, named
 -- as PyTorch names them, so that other programs read them too.
 local core = require "mtl.core"
+local element = require "mtl.element"
 local declare = require "mtl.declare"
 local module = require "mtl.module"
 local nearest = require "mtl.nearest"
@@ -92,10 +93,6 @@ local function open(file)
   return kept, info
 end
 
-local function same_shape(a, b)
-  return table.concat(a:shape(), " x ") == table.concat(b:shape(), " x ")
-end
-
 -- Everything that is asked for must be there, in its shape, before anything is changed. Modules that
 -- were not asked for may be in the file too.
 local function check(file, kept, parts, wanted)
@@ -110,7 +107,7 @@ local function check(file, kept, parts, wanted)
       error(("%s: %s"):format(file, nearest.unknown("tensor", name, there)), 0)
     end
     entry[3] = kept:tensor(name)
-    if not same_shape(entry[3], tensor) then
+    if not element.same_shape(entry[3], tensor) then
       error(("%s: '%s' is of shape [%s], and the module's of [%s]"):format(file, name,
         table.concat(entry[3]:shape(), ", "), table.concat(tensor:shape(), ", ")), 0)
     end

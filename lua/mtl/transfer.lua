@@ -1,5 +1,6 @@
 --- Fine-tuning: a training that starts from what another run learned, by name (--init RUN).
 local core = require "mtl.core"
+local element = require "mtl.element"
 local path = require "mtl.path"
 
 local transfer = {}
@@ -16,10 +17,6 @@ function transfer.file(dir)
     end
   end
   error(("init: '%s' is neither a run with a checkpoint nor a safetensors file"):format(dir), 0)
-end
-
-local function same_shape(a, b)
-  return table.concat(a:shape(), ",") == table.concat(b:shape(), ",")
 end
 
 local function some(list)
@@ -42,7 +39,7 @@ function transfer.into(model, dir)
   local function take(entry)
     wanted[entry.name] = true
     local kept = there[entry.name] and file:tensor(entry.name)
-    if kept and same_shape(kept, entry.tensor) then
+    if kept and element.same_shape(kept, entry.tensor) then
       entry.tensor:copy_(kept)
       r.matched[#r.matched + 1] = entry.name
       numbers = numbers + kept:count()

@@ -83,9 +83,9 @@ local function plan_csv(file, shown, wanted)
   return s
 end
 
-local function open(declaration, file)
+local function open(declaration)
   return declaration:open { folder = core.realpath ".", path = function(p)
-    return path.check(p, path.split(file) == p and "folder" or "read")
+    return path.check(p, "read")
   end }
 end
 
@@ -113,7 +113,7 @@ local function table_recipe(name, file, shown, wanted)
   local s = plan_csv(file, shown, wanted)
   local declared, names = declare(s.targets)
   local set = open(require "mtl.data".csv { path = file, separator = s.separator, inputs = s.inputs,
-    targets = declared }, file)
+    targets = declared })
   return starter.recipe { name = name, data = starter.csv(s), trunk = starter.dense, tasks = tasks_of(set, names) }
 end
 
