@@ -219,11 +219,12 @@ mtl_tensor *mtl_arena_params(const mtl_arena *a)
     return a->params;
 }
 
-/* What no task reached since zero_grad becomes 0 only here, where someone looks. */
+/* What no task reached since zero_grad becomes 0 only here, where someone looks; from then on it counts as reached, for
+   whoever looks may write. */
 mtl_tensor *mtl_arena_rows(const mtl_arena *a)
 {
     for (int i = 0; a->rows && i < a->n_slots && a->slots[i].offset < a->shared; i++) {
-        const mtl_slot *slot = &a->slots[i];
+        mtl_slot *slot = &a->slots[i];
         for (int t = 0; t < a->n_tasks; t++) {
             mtl_tensor *part = NULL;
             if (!((slot->tasks & ~slot->has_rows) >> t & 1))
@@ -232,6 +233,7 @@ mtl_tensor *mtl_arena_rows(const mtl_arena *a)
                 mtl_kernels(part)->fill(part, 0.0);
             mtl_tensor_release(part);
         }
+        slot->has_rows = slot->frozen ? 0 : slot->tasks;
     }
     return a->rows;
 }

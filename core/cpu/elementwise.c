@@ -303,6 +303,20 @@ static mtl_status axpy(double alpha, const mtl_tensor *x, mtl_tensor *y)
     return MTL_OK;
 }
 
+static mtl_status scale(double factor, mtl_tensor *y)
+{
+    int64_t blocks = block_count(y->count);
+    float *to = mtl_f32(y), k = (float)factor;
+#pragma omp parallel for schedule(static) num_threads(MTL_CPU_THREADS(y->ctx, blocks))
+    for (int64_t i = 0; i < blocks; i++) {
+        int64_t begin, end;
+        mtl_block(y->count, blocks, i, &begin, &end);
+        for (int64_t j = begin; j < end; j++)
+            to[j] *= k;
+    }
+    return MTL_OK;
+}
+
 void MTL_CPU(elementwise)(mtl_backend *table)
 {
     table->unary = unary;
@@ -312,4 +326,5 @@ void MTL_CPU(elementwise)(mtl_backend *table)
     table->where = where;
     table->cast = cast;
     table->axpy = axpy;
+    table->scale = scale;
 }

@@ -1,4 +1,4 @@
-/* Inner products of all pairs of rows, in one pass: each stretch of the rows is used for every pair while it is in the
+/* Inner products of all pairs of rows of one matrix, or of two, in one pass: each stretch of the rows is used for every pair while it is in the
    cache. Sums are of doubles, in parts that the length alone decides. */
 #include <stdlib.h>
 #include <string.h>
@@ -16,22 +16,22 @@ static double dot(const float *a, const float *b, int64_t n)
     return sum;
 }
 
-/* Adds <row i, row j> over columns begin .. end to sum[i rows + j], j <= i. */
-static void add_products(const float *x, int64_t line, int rows, int64_t begin, int64_t end, double *sum)
+/* Adds <row i of x, row j of y> over columns begin .. end to sum[i m + j]; where y is x, of j <= i alone. */
+static void add_products(const mtl_tensor *x, const mtl_tensor *y, int64_t begin, int64_t end, double *sum)
 {
+    int64_t rows = x->shape[0], m = y->shape[0], line = x->shape[1];
     for (int64_t at = begin; at < end; at += STRETCH) {
         int64_t n = end - at < STRETCH ? end - at : STRETCH;
-        for (int i = 0; i < rows; i++) {
-            for (int j = 0; j <= i; j++)
-                sum[i * rows + j] += dot(x + i * line + at, x + j * line + at, n);
+        for (int64_t i = 0; i < rows; i++) {
+            for (int64_t j = 0; j < (x == y ? i + 1 : m); j++)
+                sum[i * m + j] += dot(mtl_f32(x) + i * line + at, mtl_f32(y) + j * line + at, n);
         }
     }
 }
 
-static mtl_status gram(const mtl_tensor *x, int64_t offset, int64_t n, double *sums)
+static mtl_status gram(const mtl_tensor *x, const mtl_tensor *y, int64_t offset, int64_t n, double *sums)
 {
-    int rows = (int)x->shape[0];
-    int64_t line = x->shape[1], parts = n * rows / MTL_CPU_GRAIN, pairs = (int64_t)rows * rows;
+    int64_t rows = x->shape[0], parts = n * rows / MTL_CPU_GRAIN, pairs = rows * y->shape[0];
     parts = parts < 1 ? 1 : parts > PARTS ? PARTS : parts;
     double *part = calloc((size_t)(parts * pairs), sizeof *part);
     if (!part)
@@ -40,15 +40,15 @@ static mtl_status gram(const mtl_tensor *x, int64_t offset, int64_t n, double *s
     for (int64_t p = 0; p < parts; p++) {
         int64_t begin, end;
         mtl_block(n, parts, p, &begin, &end);
-        add_products(mtl_f32(x) + offset, line, rows, begin, end, part + p * pairs);
+        add_products(x, y, offset + begin, offset + end, part + p * pairs);
     }
     memset(sums, 0, (size_t)pairs * sizeof *sums);
     for (int64_t p = 0; p < parts; p++) {
         for (int64_t k = 0; k < pairs; k++)
             sums[k] += part[p * pairs + k];
     }
-    for (int i = 0; i < rows; i++) {
-        for (int j = i + 1; j < rows; j++)
+    for (int64_t i = 0; x == y && i < rows; i++) {
+        for (int64_t j = i + 1; j < rows; j++)
             sums[i * rows + j] = sums[j * rows + i];
     }
     free(part);

@@ -31,10 +31,13 @@ static int newest_first(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* All nodes behind the roots, newest first. A node's inputs always have smaller ids. */
-static mtl_status collect(mtl_context *ctx, int n, const mtl_root *roots, node_list *list)
+/* All nodes behind the roots down to `stop` (NULL: to the leaves), newest first; `stop` is not among them. A node's
+   inputs always have smaller ids. */
+static mtl_status collect(mtl_context *ctx, int n, const mtl_root *roots, mtl_node *stop, node_list *list)
 {
     uint64_t mark = ++ctx->next_node;
+    if (stop)
+        stop->visited = mark;
     for (int i = 0; i < n; i++) {
         mtl_node *node = roots[i].value->node;
         if (node && node->visited != mark) {
@@ -262,14 +265,34 @@ static mtl_status run_rule(mtl_node *node, int rows)
     return status;
 }
 
-mtl_status mtl_backward(mtl_context *ctx, int n, const mtl_root *roots, int rows)
+/* The cotangents that wait at `stop`, as a tensor [rows, ...shape of `at`]; rows that none reached are 0. */
+static mtl_status take_pending(mtl_node *stop, const mtl_tensor *at, int rows, mtl_tensor **out)
+{
+    mtl_tensor *all = NULL;
+    int64_t given = 0, n = stop ? __builtin_popcountll(stop->pending_rows) : 0;
+    mtl_status status;
+    MTL_TRY_GOTO(rows_like(at->ctx, mtl_tensor_device(at), rows, at->rank, at->shape, &all));
+    MTL_TRY_GOTO(MTL_KERNEL(all, fill, all, 0.0));
+    for (int r = 0; r < rows && stop && stop->pending; r++) {
+        if (stop->pending_rows >> r & 1)
+            MTL_TRY_GOTO(move_row(all, rows, r, stop->pending, n, given++, false));
+    }
+    *out = mtl_tensor_retain(all);
+done:
+    mtl_tensor_release(all);
+    return status;
+}
+
+/* The pass, from the roots down to the tensor `at`, or to the leaves (NULL). */
+static mtl_status sweep(mtl_context *ctx, int n, const mtl_root *roots, int rows, mtl_tensor *at, mtl_tensor **at_grad)
 {
     node_list list = {0};
+    mtl_node *stop = at ? at->node : NULL;
     mtl_status status;
     bool failed_early = true;
     bool was = mtl_set_recording(ctx, false);
     MTL_TRY_GOTO(check_roots(ctx, n, roots, rows));
-    MTL_TRY_GOTO(collect(ctx, n, roots, &list));
+    MTL_TRY_GOTO(collect(ctx, n, roots, stop, &list));
     failed_early = false;
     for (size_t i = 0; i < list.count; i++)
         list.nodes[i]->used = true;
@@ -279,7 +302,13 @@ mtl_status mtl_backward(mtl_context *ctx, int n, const mtl_root *roots, int rows
         if (list.nodes[i]->pending)
             MTL_TRY_GOTO(run_rule(list.nodes[i], rows));
     }
+    if (at)
+        MTL_TRY_GOTO(take_pending(stop, at, rows, at_grad));
 done:
+    if (stop) {
+        mtl_tensor_release(stop->pending);
+        stop->pending = NULL;
+    }
     /* Oldest first: what a node's edges keep alive has gone through already. */
     for (size_t i = list.count; i-- > 0;) {
         mtl_node *node = list.nodes[i];
@@ -300,4 +329,14 @@ done:
     free(list.nodes);
     mtl_set_recording(ctx, was);
     return status;
+}
+
+mtl_status mtl_backward(mtl_context *ctx, int n, const mtl_root *roots, int rows)
+{
+    return sweep(ctx, n, roots, rows, NULL, NULL);
+}
+
+mtl_status mtl_backward_to(mtl_context *ctx, int n, const mtl_root *roots, int rows, mtl_tensor *at, mtl_tensor **grad)
+{
+    return sweep(ctx, n, roots, rows, at, grad);
 }

@@ -321,9 +321,46 @@ mtl_status mtl_model_output_shape(const mtl_model *m, int i, mtl_shape *out)
 
 /* ---- forward ---- */
 
+/* The node whose output is all that the tasks of a mask share: every task of it goes through that node, and nothing
+   else that two of them reach is read by what one of them reaches alone. -1: there is none. */
+static int representation(const mtl_model *m, uint64_t tasks)
+{
+    int last = -1;
+    for (int i = 0; i < m->n_nodes; i++)
+        last = __builtin_popcountll(m->nodes[i].tasks & tasks) > 1 ? i : last;
+    if (last < 0 || (m->nodes[last].tasks & tasks) != tasks)
+        return -1;
+    for (int i = 0; i < m->n_nodes; i++) {
+        const mtl_graph_node *node = &m->nodes[i];
+        for (int j = 0; j < node->n_inputs && __builtin_popcountll(node->tasks & tasks) == 1; j++) {
+            int from = node->inputs[j];
+            if (from >= 0 && from != last && __builtin_popcountll(m->nodes[from].tasks & tasks) > 1)
+                return -1;
+        }
+    }
+    for (int t = 0; t < m->n_outputs; t++) {
+        const mtl_graph_node *node = &m->nodes[m->output_node[t]];
+        if (tasks >> t & 1 && m->output_node[t] != last && __builtin_popcountll(node->tasks & tasks) > 1)
+            return -1;
+    }
+    return last;
+}
+
+bool mtl_model_has_representation(const mtl_model *m, uint64_t tasks)
+{
+    return representation(m, tasks) >= 0;
+}
+
 mtl_status mtl_model_forward(mtl_model *m, mtl_tensor *const *inputs, uint64_t tasks, mtl_pass_kind kind,
                              mtl_tensor **outputs)
 {
+    return mtl_model_forward_through(m, inputs, tasks, kind, outputs, NULL);
+}
+
+mtl_status mtl_model_forward_through(mtl_model *m, mtl_tensor *const *inputs, uint64_t tasks, mtl_pass_kind kind,
+                                     mtl_tensor **outputs, mtl_tensor **through)
+{
+    int shared = through ? representation(m, tasks) : -1;
     mtl_status status = MTL_OK;
     mtl_pass pass = {.training = kind != MTL_EVALUATE,
                      .again = kind == MTL_TRAIN_AGAIN,
@@ -331,6 +368,8 @@ mtl_status mtl_model_forward(mtl_model *m, mtl_tensor *const *inputs, uint64_t t
                      .pass = m->passes - (kind == MTL_TRAIN_AGAIN && m->passes > 0),
                      .tasks = tasks};
     MTL_TRY(must_be_frozen(m, "forward"));
+    if (through && shared < 0)
+        return mtl_fail(m->ctx, MTL_ERR_STATE, "forward: these tasks share no one representation");
     mtl_tensor **made = calloc((size_t)m->n_nodes + 1, sizeof *made);
     if (!made)
         return no_memory(m->ctx);
@@ -353,6 +392,8 @@ mtl_status mtl_model_forward(mtl_model *m, mtl_tensor *const *inputs, uint64_t t
     m->passes += kind == MTL_TRAIN;
     for (int t = 0; t < m->n_outputs; t++)
         outputs[t] = tasks >> t & 1 ? mtl_tensor_retain(made[m->output_node[t]]) : NULL;
+    if (through)
+        *through = mtl_tensor_retain(made[shared]);
 done:
     for (int i = 0; i < m->n_nodes; i++)
         mtl_tensor_release(made[i]);

@@ -21,17 +21,6 @@ static mtl_status mix_rows(mtl_arena *a, const mtl_slot *slot, uint64_t active, 
     return MTL_OK;
 }
 
-static mtl_status scale(mtl_tensor *to, double factor)
-{
-    mtl_tensor *copy = NULL;
-    MTL_TRY(mtl_tensor_like(to, MTL_F32, 1, &to->count, &copy));
-    mtl_status status = MTL_KERNEL(to, copy, copy, to);
-    if (status == MTL_OK)
-        status = MTL_KERNEL(to, unary, MTL_UNARY_scale, factor, 0.0, copy, to);
-    mtl_tensor_release(copy);
-    return status;
-}
-
 /* Brings the gradient of the shared slots that `active` reaches down to the norm `most`; measured on what was mixed,
    for a norm of a Gramian is not exact enough to divide by. */
 static mtl_status clip_shared(mtl_arena *a, uint64_t active, double most)
@@ -43,7 +32,7 @@ static mtl_status clip_shared(mtl_arena *a, uint64_t active, double most)
             if (slot->frozen || !(slot->tasks & active) || __builtin_popcountll(slot->tasks) < 2)
                 continue;
             if (pass == 1) {
-                MTL_TRY(scale(slot->grad, most / (sqrt(total) + 1e-6)));
+                MTL_TRY(MTL_KERNEL(a->grads, scale, most / (sqrt(total) + 1e-6), slot->grad));
                 continue;
             }
             MTL_TRY(MTL_KERNEL(a->grads, sum_squares, a->grads, slot->offset, slot->count, &sum));
@@ -55,7 +44,8 @@ static mtl_status clip_shared(mtl_arena *a, uint64_t active, double most)
     return MTL_OK;
 }
 
-mtl_status mtl_mix(mtl_arena *a, uint64_t active, int n, const double *weight, const double *own, double max_norm)
+mtl_status mtl_mix(mtl_arena *a, uint64_t active, int n, const double *weight, const int *slice, const double *own,
+                   double max_norm)
 {
     own = own ? own : weight;
     if (n != a->n_tasks)
@@ -64,12 +54,12 @@ mtl_status mtl_mix(mtl_arena *a, uint64_t active, int n, const double *weight, c
         mtl_slot *slot = &a->slots[i];
         if (slot->frozen || !(slot->tasks & active))
             continue;
-        if (__builtin_popcountll(slot->tasks) > 1) {
-            MTL_TRY(mix_rows(a, slot, active, weight, slot->grad));
+        if (slot->has_rows) {
+            MTL_TRY(mix_rows(a, slot, active, weight + (slice ? slice[i] * n : 0), slot->grad));
             slot->has_grad = true;
             slot->has_rows = 0;
-        } else if (slot->has_grad) {
-            MTL_TRY(scale(slot->grad, own[__builtin_ctzll(slot->tasks)]));
+        } else if (slot->has_grad && __builtin_popcountll(slot->tasks) == 1) {
+            MTL_TRY(MTL_KERNEL(a->grads, scale, own[__builtin_ctzll(slot->tasks)], slot->grad));
         }
     }
     return max_norm > 0 ? clip_shared(a, active, max_norm) : MTL_OK;

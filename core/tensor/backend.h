@@ -232,6 +232,7 @@ typedef struct mtl_backend {
                         mtl_tensor *y);
     mtl_status (*cast)(const mtl_tensor *x, mtl_tensor *y);               /* between dtypes, same count */
     mtl_status (*axpy)(double alpha, const mtl_tensor *x, mtl_tensor *y); /* y += alpha x, same count */
+    mtl_status (*scale)(double factor, mtl_tensor *y);                    /* y *= factor, in place */
 
     /* x seen as [outer, n, inner]; y [outer, inner]. ARGMAX and ARGMIN write int32 (the first of equals). */
     mtl_status (*reduce)(int kind, int64_t outer, int64_t n, int64_t inner, const mtl_tensor *x, mtl_tensor *y);
@@ -336,8 +337,9 @@ typedef struct mtl_backend {
                            const mtl_tensor *grad, mtl_tensor *m, mtl_tensor *v);
     /* *sum = sum of squares, blocks with double partial sums in fixed order */
     mtl_status (*sum_squares)(const mtl_tensor *x, int64_t offset, int64_t n, double *sum);
-    /* sums[i*T+j] = <row i, row j> of x [T, line] over columns offset .. offset + n; the same way, symmetric */
-    mtl_status (*gram)(const mtl_tensor *x, int64_t offset, int64_t n, double *sums);
+    /* sums[i*M+j] = <row i of x, row j of y>, x [N, line], y [M, line], over columns offset .. offset + n; the same way.
+       y may be x; then it is symmetric. */
+    mtl_status (*gram)(const mtl_tensor *x, const mtl_tensor *y, int64_t offset, int64_t n, double *sums);
 } mtl_backend;
 
 struct mtl_device {

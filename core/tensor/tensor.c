@@ -257,6 +257,28 @@ mtl_status mtl_tensor_copy(mtl_tensor *dst, const mtl_tensor *src)
     return mtl_fail(dst->ctx, MTL_ERR_UNSUPPORTED, "copy: between two devices that are not the CPU");
 }
 
+mtl_status mtl_tensor_add(mtl_tensor *dst, double alpha, const mtl_tensor *src)
+{
+    char a[MTL_SHAPE_TEXT], b[MTL_SHAPE_TEXT];
+    if (!mtl_same_shape(dst, src) || dst->dtype != MTL_F32 || src->dtype != MTL_F32)
+        return mtl_fail(dst->ctx, MTL_ERR_SHAPE, "add: %s %s to %s %s", mtl_dtype_name(src->dtype),
+                        mtl_shape_text(src->rank, src->shape, a, sizeof a), mtl_dtype_name(dst->dtype),
+                        mtl_shape_text(dst->rank, dst->shape, b, sizeof b));
+    if (dst->storage == src->storage || dst->storage->device != src->storage->device)
+        return mtl_fail(dst->ctx, MTL_ERR_ARG, "add: the tensors %s",
+                        dst->storage == src->storage ? "share their storage" : "are on two devices");
+    MTL_TRY(mtl_tensor_writable(dst, "add"));
+    return MTL_KERNEL(dst, axpy, alpha, src, dst);
+}
+
+mtl_status mtl_tensor_scale(mtl_tensor *t, double factor)
+{
+    if (t->dtype != MTL_F32)
+        return mtl_fail(t->ctx, MTL_ERR_DTYPE, "scale: %s, which should be float32", mtl_dtype_name(t->dtype));
+    MTL_TRY(mtl_tensor_writable(t, "scale"));
+    return MTL_KERNEL(t, scale, factor, t);
+}
+
 mtl_status mtl_tensor_to(mtl_tensor *t, int device, mtl_tensor **out)
 {
     mtl_tensor *moved = NULL;

@@ -36,12 +36,13 @@ static int t_zero_grad(lua_State *L)
     return 0;
 }
 
-/* core.backward({ { value =, scale = 1, seed = nil, row = 1 }, ... } [, rows = 1]) */
+/* core.backward({ { value =, scale = 1, seed = nil, row = 1 }, ... } [, rows = 1 [, at]]); at: a tensor that the values
+   were computed from; the pass goes no further and returns its gradients, [rows, ...] */
 static int l_backward(lua_State *L)
 {
     static const char *const keys[] = {"value", "scale", "seed", "row", NULL};
     luaL_checktype(L, 1, LUA_TTABLE);
-    lua_settop(L, 2);
+    lua_settop(L, 3);
     lua_Integer rows = luaL_optinteger(L, 2, 1), n = (lua_Integer)lua_rawlen(L, 1);
     if (n < 1 || n > 1 << 16)
         return luaL_error(L, "backward: %I roots, which should be one or more", n);
@@ -65,11 +66,13 @@ static int l_backward(lua_State *L)
         roots[i].value = values->tensor[i];
         roots[i].seed = seeds->tensor[i];
     }
-    mtl_status status = mtl_backward(lmtl_context(), (int)n, roots, (int)rows);
+    mtl_tensor *at = lua_isnil(L, 3) ? NULL : lmtl_tensor(L, 3), **grad = lmtl_new_tensor(L);
+    mtl_status status = at ? mtl_backward_to(lmtl_context(), (int)n, roots, (int)rows, at, grad)
+                           : mtl_backward(lmtl_context(), (int)n, roots, (int)rows);
     lmtl_list_clear(values);
     lmtl_list_clear(seeds);
     lmtl_check(L, status);
-    return 0;
+    return at ? lmtl_result(L, status) : 0;
 }
 
 /* core.recording([on]) -> the former setting */

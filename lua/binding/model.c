@@ -112,7 +112,8 @@ static int m_output_shape(lua_State *L)
     return 1;
 }
 
-/* model:forward(inputs [, mask [, training]]) -> outputs by index, nil for those outside of the mask (default: all).
+/* model:forward(inputs [, mask [, training [, through]]]) -> outputs by index, nil for those outside of the mask
+   (default: all); through: and the representation that these tasks share.
    training "again": as the training pass before it, with its dropout masks, and no state moves.
    inputs: tensors in the order of model:inputs(), or by name; one that no task of the mask reads may be nil. */
 static int m_forward(lua_State *L)
@@ -120,7 +121,8 @@ static int m_forward(lua_State *L)
     mtl_tensor *outputs[MTL_MAX_TASKS] = {NULL}, **boxes[MTL_MAX_TASKS] = {NULL};
     mtl_model *m = model_at(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
-    lua_settop(L, 4);
+    lua_settop(L, 5);
+    mtl_tensor **through = lua_toboolean(L, 5) ? lmtl_new_tensor(L) : NULL, *representation = NULL;
     uint64_t mask = (uint64_t)luaL_optinteger(L, 3, -1);
     bool again = lua_type(L, 4) == LUA_TSTRING && strcmp(lua_tostring(L, 4), "again") == 0;
     mtl_pass_kind kind = again ? MTL_TRAIN_AGAIN : lua_toboolean(L, 4) ? MTL_TRAIN : MTL_EVALUATE;
@@ -146,14 +148,27 @@ static int m_forward(lua_State *L)
         else
             lmtl_list_set(L, inputs, i, "forward: input");
     }
-    mtl_status status = mtl_model_forward(m, inputs->tensor, mask, kind, outputs);
+    mtl_status status = mtl_model_forward_through(m, inputs->tensor, mask, kind, outputs,
+                                                  through ? &representation : NULL);
     lmtl_list_clear(inputs);
     lmtl_check(L, status);
     for (int i = 0; i < n_out; i++) {
         if (boxes[i])
             *boxes[i] = outputs[i];
     }
-    return lmtl_result(L, MTL_OK);
+    lmtl_weigh(L);
+    if (!through)
+        return 1;
+    *through = representation;
+    lua_pushvalue(L, 6);
+    return 2;
+}
+
+/* model:has_representation(mask): whether these tasks share one tensor that all of them are computed from */
+static int m_has_representation(lua_State *L)
+{
+    lua_pushboolean(L, mtl_model_has_representation(model_at(L, 1), (uint64_t)luaL_checkinteger(L, 2)));
+    return 1;
 }
 
 /* model:parameters() -> { { name =, tensor =, tasks = }, ... } */
@@ -393,6 +408,7 @@ static const luaL_Reg model_methods[] = {{"inputs", m_inputs},
                                          {"passes", m_passes},
                                          {"set_frozen", m_set_frozen},
                                          {"layers", m_layers},
+                                         {"has_representation", m_has_representation},
                                          {NULL, NULL}};
 
 static const luaL_Reg arena_methods[] = {{"parameters", m_parameters}, {"params", m_params}, {"rows", m_rows},

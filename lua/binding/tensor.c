@@ -255,6 +255,22 @@ static int t_copy(lua_State *L)
     return 1;
 }
 
+/* t:add_(other [, alpha = 1]): t += alpha other, in place */
+static int t_add(lua_State *L)
+{
+    lmtl_check(L, mtl_tensor_add(lmtl_tensor(L, 1), luaL_optnumber(L, 3, 1), lmtl_tensor(L, 2)));
+    lua_settop(L, 1);
+    return 1;
+}
+
+/* t:mul_(number), in place */
+static int t_mul(lua_State *L)
+{
+    lmtl_check(L, mtl_tensor_scale(lmtl_tensor(L, 1), luaL_checknumber(L, 2)));
+    lua_settop(L, 1);
+    return 1;
+}
+
 /* t[i]: row i, a view. One past the end is nil, so that ipairs stops there; a name is a method (the first upvalue). */
 static int t_index(lua_State *L)
 {
@@ -287,7 +303,7 @@ static int t_newindex(lua_State *L)
 static const luaL_Reg methods[] = {{"shape", t_shape},     {"rank", t_rank},   {"count", t_count}, {"dtype", t_dtype},
                                    {"device", t_device},   {"to", t_to},       {"item", t_item},   {"bytes", t_bytes},
                                    {"totable", t_totable}, {"clone", t_clone}, {"fill_", t_fill},  {"copy_", t_copy},
-                                   {"detach", t_detach},   {NULL, NULL}};
+                                   {"detach", t_detach},   {"add_", t_add},    {"mul_", t_mul},    {NULL, NULL}};
 
 static const luaL_Reg meta[] = {
     {"__gc", t_gc}, {"__close", t_gc}, {"__newindex", t_newindex}, {"__len", t_len}, {"__tostring", lmtl_tensor_text},

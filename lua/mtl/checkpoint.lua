@@ -8,6 +8,35 @@ local parts = require "mtl.parts"
 
 local checkpoint = {}
 
+-- A policy's state without its tensors, which go to `list` under names of their own; in their places stand those names.
+local function lifted(state, name, list)
+  if core.type(state) == "mtl.tensor" then
+    list[#list + 1] = { name, state }
+    return { tensor = name }
+  elseif type(state) ~= "table" then
+    return state
+  end
+  local plain = {}
+  for key, value in pairs(state) do
+    plain[key] = lifted(value, name .. "." .. key, list)
+  end
+  return plain
+end
+
+-- The same the other way round.
+local function lowered(plain, saved, device)
+  if type(plain) ~= "table" then
+    return plain
+  elseif type(plain.tensor) == "string" and next(plain, next(plain)) == nil then
+    return saved.tensor(plain.tensor):to(device)
+  end
+  local state = {}
+  for key, value in pairs(plain) do
+    state[key] = lowered(value, saved, device)
+  end
+  return state
+end
+
 -- What a training holds as tensors: { { name, tensor }, ... }.
 local function tensors_of(t)
   local list = {}
@@ -29,7 +58,6 @@ local function tensors_of(t)
     list[#list + 1] = { name, leaf.tensor }
     moments(name, leaf.optimizer)
   end
-  table.sort(list, function(a, b) return a[1] < b[1] end)
   return list
 end
 
@@ -64,13 +92,15 @@ function checkpoint.save(path, t)
   info.passes = t.model:passes()
   info.counts = t.optimizer and core.array(t.optimizer:counts())
   info.policies, info.leaves = {}, {}
+  local tensors = tensors_of(t)
   for key, policy in pairs(t.policies) do
-    info.policies[tostring(key)] = { state = policy.object.state }
+    info.policies[tostring(key)] = { state = lifted(policy.object.state, "policies." .. key, tensors) }
   end
   for name, leaf in pairs(parts.leaves(t)) do
     info.leaves[name] = leaf.optimizer:counts()[1]
   end
-  core.safetensors_write(path, tensors_of(t), { { "mtl", core.json_encode(info) } })
+  table.sort(tensors, function(a, b) return a[1] < b[1] end)
+  core.safetensors_write(path, tensors, { { "mtl", core.json_encode(info) } })
 end
 
 -- What others rely on; what a kind of data keeps in `state` it reads with care.
@@ -152,7 +182,7 @@ function checkpoint.restore_training(saved, t)
   for key, policy in pairs(t.policies) do
     local kept = saved.info.policies[tostring(key)]
     if kept then
-      policy.object.state = kept.state
+      policy.object.state = lowered(kept.state, saved, t.device)
     end
   end
   for name, leaf in pairs(parts.leaves(t)) do

@@ -1,5 +1,6 @@
 --- What a policy keeps of each task in its state, which is part of checkpoints: plain values by the task's name (by
--- hand, without names: by its place). A task's history starts anew when the task becomes active.
+-- hand, without names: by its place) or tensors. A task's history starts anew when the task becomes active, so it is
+-- asked for once a step.
 local history = {}
 
 --- The history of task i of a step. @param start function() -> a new one
@@ -11,6 +12,19 @@ function history.of(policy, ctx, i, start)
     state.tasks[name] = start()
   end
   return state.tasks[name]
+end
+
+local function nothing()
+  return {}
+end
+
+--- The histories of all tasks of a step, by position; new ones are empty.
+function history.all(policy, ctx)
+  local list = {}
+  for i = 1, policy:count(ctx) do
+    list[i] = history.of(policy, ctx, i, nothing)
+  end
+  return list
 end
 
 --- Adds the loss of this step to a history: afterwards it has `epochs` (how many it has seen, this one too), `last` and

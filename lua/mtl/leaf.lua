@@ -24,7 +24,7 @@ end
 
 --- Multiplies the gradient: what a sweep of task gradients left is not weighted yet.
 function leaf:scale(weight)
-  core.mix(self.arena, -1, { weight })
+  core.mix(self.arena, -1, { weight }, { weight })
 end
 
 function leaf:step(lr)

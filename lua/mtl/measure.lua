@@ -11,6 +11,16 @@ local function finite(x)
   return x == x and x ~= math.huge and x ~= -math.huge
 end
 
+--- Forgets the gradients: the model's, and those of the losses' own leaves.
+function measure.zero_grad(t)
+  t.model:zero_grad()
+  for _, leaves in pairs(t.loss_leaves) do
+    for _, own in ipairs(leaves) do
+      own:zero_grad()
+    end
+  end
+end
+
 --- Starts a step: meters at zero.
 function measure.begin(t, stage)
   for _, index in ipairs(stage.index) do
@@ -58,13 +68,16 @@ end
 
 --- One forward pass over a batch of every source, and what it gave.
 -- @param hold list that the step's tensors are added to
--- @return roots { value, scale = remains, row } of the task gradients of this batch
+-- @return roots { value, scale = remains, row } of the task gradients of this batch; roots.through: the representation
+-- that all of them read, where the policy works there
 function measure.add(t, stage, tally, batches, hold)
   local roots = {}
+  local through = t.policy.object.at == "representation" and #stage.index > 1
   for k, source in ipairs(t.sources) do
     local mask = source.mask & stage.mask
     if mask ~= 0 then
-      local outputs = t.model:forward(source:pick(batches[k]), mask, true)
+      local outputs, representation = t.model:forward(source:pick(batches[k]), mask, true, through)
+      roots.through = representation
       for _, index in ipairs(stage.index) do
         if mask >> (index - 1) & 1 == 1 then
           local loss, remains = task_on(t, tally, index, outputs[index], batches[k][source.field[index]], hold)
@@ -77,24 +90,35 @@ function measure.add(t, stage, tally, batches, hold)
   return roots
 end
 
---- Losses of the tasks of a step on its batch once more, after the step: with the dropout masks and the batch
--- statistics of the pass before, and nothing moves.
--- @return list, by position in `measured`
-function measure.again(t, stage, batches, measured)
+--- Losses of the tasks of a step on its batch once more: with the dropout masks and the batch statistics of the pass
+-- before, and nothing moves.
+-- @param hold list that the tensors are added to
+-- @return list of tensors, by position in `measured`
+function measure.again(t, stage, batches, measured, hold)
   local losses, source = {}, t.sources[1]
-  core.no_grad(function()
-    local outputs = t.model:forward(source:pick(batches[1]), stage.mask, "again")
-    for i, m in ipairs(measured) do
-      local index = m.task.index
-      local target = batches[1][source.field[index]]
-      local loss <close> = t.losses[index]:compute(element.match(outputs[index], target), target, parts.slots(t, index))
-      losses[i] = loss:item()
-      if not finite(losses[i]) then
-        t:diverged(("the loss of task '%s' after the step is not finite"):format(m.task.name))
+  local outputs = t.model:forward(source:pick(batches[1]), stage.mask, "again")
+  for i, m in ipairs(measured) do
+    local index = m.task.index
+    local target = batches[1][source.field[index]]
+    hold[#hold + 1] = outputs[index]
+    losses[i] = t.losses[index]:compute(element.match(outputs[index], target), target, parts.slots(t, index))
+    hold[#hold + 1] = losses[i]
+  end
+  return losses
+end
+
+--- Losses of these tasks after the step.
+function measure.after(t, stage, batches, measured, hold)
+  return core.no_grad(function()
+    local values = {}
+    for i, loss in ipairs(measure.again(t, stage, batches, measured, hold)) do
+      values[i] = loss:item()
+      if not finite(values[i]) then
+        t:diverged(("the loss of task '%s' after the step is not finite"):format(measured[i].task.name))
       end
     end
+    return values
   end)
-  return losses
 end
 
 --- Ends a step: the tasks that had labels, in order, with their KPIs.

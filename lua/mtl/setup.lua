@@ -4,7 +4,7 @@ local path = require "mtl.path"
 
 local setup = {}
 
---- Refuses policies that want what this version cannot give them.
+--- Refuses policies that this recipe cannot serve.
 function setup.refuse_policies(recipe)
   local own_data = false
   for _, task in ipairs(recipe.tasks) do
@@ -12,15 +12,23 @@ function setup.refuse_policies(recipe)
   end
   for _, stage in ipairs(recipe.stages) do
     local p = stage.policy
-    local reason = p.needs == "rows" and "it rewrites the task gradients themselves"
-      or p.batches ~= 1 and ("it needs %d batches a step"):format(p.batches)
-      or p.at == "representation" and "it works on the gradients of the trunk's output"
-      or p.wants_after and recipe.accumulate > 1 and "it looks at the whole batch twice: not with accumulate"
-      or p.wants_after and own_data and "it looks at one batch twice: not with a data set for each task"
-      or p.needs == "slice_gram" and "it weighs the gradients of each layer by themselves"
-    if reason then
-      error(("stage '%s': policy.%s: %s, which this version of mtl does not give"):format(stage.name, p.type, reason),
-        0)
+    local wants = p.wants_after and "looks at one batch twice" or p.batches > 1 and "draws three batches a step"
+      or p.at == "representation" and "works on the gradients of one representation"
+    if wants and recipe.accumulate > 1 then
+      error(("stage '%s': policy.%s %s: not with accumulate"):format(stage.name, p.type, wants), 0)
+    elseif wants and own_data and p.batches == 1 then
+      error(("stage '%s': policy.%s %s: not with a data set for each task"):format(stage.name, p.type, wants), 0)
+    end
+  end
+end
+
+--- Refuses policies on the gradients of a representation that the tasks of their stage do not share.
+function setup.refuse_representations(recipe, model)
+  for _, stage in ipairs(recipe.stages) do
+    local p = stage.policy
+    if p.at == "representation" and #stage.tasks > 1 and not model:has_representation(stage.mask) then
+      error(("stage '%s': policy.%s works on the gradients of the representation that all its tasks read, and in this "
+        .. "model they share no one; at = 'shared' works on the shared parameters"):format(stage.name, p.type), 0)
     end
   end
 end

@@ -118,7 +118,9 @@ end
 -- @return function() -> a batch of every source with an active task, by its place; nil at the epoch's end
 function source.draw(t, stage)
   local at, active = t.at, {}
-  local drawn, draws = at.batch * t.recipe.accumulate, source.longest(t.sources, stage.mask)
+  local a_step = t.recipe.accumulate * stage.policy.batches
+  local drawn = at.batch * a_step
+  local draws = stage.policy.batches > 1 and t.batches * a_step or source.longest(t.sources, stage.mask)
   for k, s in ipairs(t.sources) do
     if s.mask & stage.mask ~= 0 then
       active[k] = s

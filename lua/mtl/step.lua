@@ -2,6 +2,7 @@
 -- the batch, under any policy, after the forward and before the backward pass. A task without labels is absent from the
 -- step: neither its KPI nor its slots move. Every tensor of a step is released at its end.
 local core = require "mtl.core"
+local gradients = require "mtl.gradients"
 local leaf = require "mtl.leaf"
 local measure = require "mtl.measure"
 local weigh = require "mtl.weigh"
@@ -78,43 +79,41 @@ end
 
 --- Makes one step of stage `stage`. at.step and at.stage_step count it already.
 -- @param draw function() -> a batch (tensors: inputs, then targets) of every source with an active task, by its place;
--- nil: the epoch is over. It is called recipe.accumulate times, or until the epoch is over.
+-- nil: the epoch is over. It is called recipe.accumulate times (or as many times as the policy wants batches), or until
+-- the epoch is over.
 -- @return record of the step, for the log
 function step.run(t, stage, draw)
-  local hold, tally, apart, weights, ctx = {}, measure.begin(t, stage), weigh.apart(t), nil, nil
-  t.model:zero_grad()
-  for _, leaves in pairs(t.loss_leaves) do
-    for _, own in ipairs(leaves) do
-      own:zero_grad()
-    end
-  end
-  local batches, kept = nil, {}
-  for _ = 1, t.recipe.accumulate do
+  local hold, kept, work, tally, apart = {}, {}, {}, measure.begin(t, stage), weigh.apart(t)
+  local batches, weights, ctx
+  measure.zero_grad(t)
+  for _ = 1, t.recipe.accumulate * t.policy.object.batches do
     batches = draw()
     if not batches then
       break
+    elseif t.policy.object.batches > 1 then
+      tally = measure.begin(t, stage) -- the last of them is the step's; the others only serve its weights
     end
     local roots = measure.add(t, stage, tally, batches, hold)
+    hold[#hold + 1] = roots.through
     local until_when = t.policy.object.wants_after and kept or hold
     for _, batch in pairs(batches) do
       table.move(batch, 1, #batch, #until_when + 1, until_when)
     end
     if apart then
-      if #roots > 0 then
-        core.backward(roots, #t.recipe.tasks)
-      end
-      release(hold)
+      gradients.sweep(t, stage, batches, roots, work)
+      release(work.through and {} or hold)
     end
   end
   local measured, mask = measure.finish(t, stage, tally)
   local lr = t:lr(stage)
   if #measured > 0 then
     ctx = context(t, stage, measured)
-    weights = weigh.gradient(t, ctx, measured, mask, hold)
+    weights = weigh.gradient(t, ctx, measured, mask, hold, work)
     release(hold)
+    release { work.cotangents, work.rows }
     update(t, mask, measured, lr)
     if t.policy.object.wants_after then
-      ctx.losses_after = measure.again(t, stage, batches, measured)
+      ctx.losses_after = measure.after(t, stage, batches, measured, hold)
     end
     if t.policy.object.after_step then
       t.policy.object:after_step(ctx)

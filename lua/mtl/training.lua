@@ -30,6 +30,7 @@ function training.new(recipe, options, saved)
   setup.same_rows(t.rows, saved)
   t.model = core.model(recipe.model_json)
   t.model:freeze { seed = t.seed, device = t.device, inputs = source.shapes(t.sources, t.model) }
+  setup.refuse_representations(recipe, t.model)
   for _, s in ipairs(t.sources) do
     s.set:check_model(recipe.model_json)
     recipe:check_fit(s.set, t.model, s.tasks)
@@ -147,9 +148,13 @@ function training:enter()
   return stage
 end
 
---- Steps of an epoch of a stage.
+--- Steps of an epoch of a stage. A policy that draws several batches a step leaves out those that are too few for one.
 function training:steps_of(stage)
-  return math.ceil(source.longest(self.sources, stage.mask) / self.recipe.accumulate)
+  local batches = source.longest(self.sources, stage.mask)
+  if stage.policy.batches > 1 then
+    return math.max(1, batches // stage.policy.batches)
+  end
+  return math.ceil(batches / self.recipe.accumulate)
 end
 
 function training:steps_by_stage()

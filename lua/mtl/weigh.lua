@@ -2,6 +2,7 @@
 -- own gradients, does the rest.
 local core = require "mtl.core"
 local diagnose = require "mtl.diagnose"
+local gradients = require "mtl.gradients"
 
 local weigh = {}
 
@@ -65,53 +66,62 @@ local function by_total(t, ctx, losses, hold)
   return by_position(t, ctx, t.policy.object:weights(ctx))
 end
 
--- The Gramian of the gradients of these tasks: what the sweeps left is summed over labels, not yet divided by them.
-local function gram_of(t, measured, prefix)
-  local all, gram = core.gram(t.model, prefix), {}
-  for i, a in ipairs(measured) do
-    gram[i] = {}
-    for j, b in ipairs(measured) do
-      gram[i][j] = all[a.task.index][b.task.index] / (a.remains * b.remains)
-    end
-  end
-  return gram
-end
-
--- Path of the last layer, in the order of computation, that several tasks share.
-local function last_shared(t)
-  local last
-  for _, layer in ipairs(t.model:layers()) do
-    if layer.parameters > 0 and layer.tasks & (layer.tasks - 1) ~= 0 then
-      last = layer.path
-    end
-  end
-  return last
-end
-
--- Weights of a policy on gradients. A task alone has its own gradient. `every = n` keeps the weights for n steps, as
--- long as the tasks are the same.
-local function of_gradients(t, ctx, measured)
+-- Weights of a policy on gradients, and factors of the heads' gradients where it gives them. A task alone has its own
+-- gradient. `every = n` keeps the weights for n steps, as long as the tasks are the same.
+local function of_gradients(t, ctx, measured, hold, work)
   local policy = t.policy.object
   if #measured == 1 then
     return { 1 }
   end
   local every, names = policy.every or 1, table.concat(ctx.tasks, ",")
   local kept = policy.state.kept
-  if every > 1 and kept and kept.tasks == names and (ctx.step - 1) % every ~= 0 then
+  if every > 1 and policy.needs ~= "rows" and kept and kept.tasks == names and (ctx.step - 1) % every ~= 0 then
+    work.slice_of = kept.slice_of
     return kept.weights
   end
-  ctx.gram = gram_of(t, measured, policy.at == "last_shared" and last_shared(t) or nil)
-  local weights = by_position(t, ctx, policy:weights(ctx))
-  policy.state.kept = every > 1 and { tasks = names, weights = weights } or nil
-  return weights
+  gradients.give(t, ctx, measured, work, hold)
+  local weights, own = policy:weights(ctx)
+  if work.slice_of then
+    for k = 1, #ctx.slices do
+      weights[k] = by_position(t, ctx, weights[k])
+    end
+  else
+    weights = by_position(t, ctx, weights)
+  end
+  policy.state.kept = every > 1 and { tasks = names, weights = weights, slice_of = work.slice_of } or nil
+  return weights, own
+end
+
+-- Factors of the heads' gradients: what the policy gave, 1, or the weights themselves.
+local function heads_of(policy, measured, weights, own)
+  local list = {}
+  for i = 1, #measured do
+    list[i] = own and own[i] or policy.heads == "unit" and 1 or weights[i]
+  end
+  return list
+end
+
+-- One number for each task, for the log: the mean over slices.
+local function single(weights, work)
+  if not work.slice_of then
+    return weights
+  end
+  local mean = {}
+  for i = 1, #weights[1] do
+    mean[i] = 0
+    for k = 1, #weights do
+      mean[i] = mean[i] + weights[k][i] / #weights
+    end
+  end
+  return mean
 end
 
 -- The task gradients are there, each by itself: they are weighed and mixed.
-local function mix(t, ctx, measured, mask, hold)
+local function mix(t, ctx, measured, mask, hold, work)
   local policy = t.policy.object
-  local weights
-  if diagnose.due(t) then
-    diagnose.log(t, ctx.tasks, gram_of(t, measured))
+  local weights, own
+  if diagnose.due(t) and not work.through then
+    diagnose.log(t, ctx.tasks, gradients.gram(t, measured))
   end
   if t.policy.learned then
     local losses = {}
@@ -119,35 +129,24 @@ local function mix(t, ctx, measured, mask, hold)
       losses[i] = core.full({}, m.loss)
       hold[#hold + 1] = losses[i]
     end
-    ctx.gram = policy.needs == "gram" and gram_of(t, measured) or nil
+    ctx.gram = policy.needs == "gram" and gradients.gram(t, measured) or nil
     weights = by_total(t, ctx, losses, hold)
   elseif policy.needs == "loss" then
     weights = by_position(t, ctx, (policy:weights(ctx)))
   else
-    weights = of_gradients(t, ctx, measured)
+    weights, own = of_gradients(t, ctx, measured, hold, work)
   end
-  local shared, own = {}, {}
-  for i = 1, #t.recipe.tasks do
-    shared[i], own[i] = 0, 0
-  end
-  for i, m in ipairs(measured) do
-    local index = m.task.index
-    shared[index] = weights[i] / m.remains
-    own[index] = policy.heads == "unit" and 1 / m.remains or shared[index]
-    for _, leaf in ipairs(t.loss_leaves[index]) do
-      leaf:scale(own[index])
-    end
-  end
-  core.mix(t.model, mask, shared, own, #measured > 1 and policy.max_norm or 0)
-  return weights
+  local for_log = single(weights, work)
+  gradients.mix(t, measured, mask, weights, heads_of(policy, measured, for_log, own), work)
+  return for_log
 end
 
 --- Leaves the gradient of the step in the model (and in the leaves of losses and of the policy).
--- @param measured the tasks with labels, as measure.finish gives them; mask their tasks
+-- @param measured the tasks with labels, as measure.finish gives them; mask their tasks; work what gradients.sweep left
 -- @return weights by position
-function weigh.gradient(t, ctx, measured, mask, hold)
+function weigh.gradient(t, ctx, measured, mask, hold, work)
   if weigh.apart(t) then
-    return mix(t, ctx, measured, mask, hold)
+    return mix(t, ctx, measured, mask, hold, work)
   elseif t.policy.learned then
     local losses = {}
     for i, m in ipairs(measured) do

@@ -14,11 +14,17 @@ extern "C" {
    parts with double partial sums, in a fixed order: the same for any number of threads, and symmetric. */
 mtl_status mtl_gram(mtl_arena *arena, const char *prefix, double *gram);
 
-/* The gradient as a weighted sum of task gradients: slots that several tasks reach get the sum of weight[t] times row t
-   of J over the tasks t of `active`; slots of one task get their gradient times own[t] (NULL: weight). weight, own: n
-   numbers, n the number of tasks of the arena. max_norm > 0: what the shared slots got is then brought down to that
-   Euclidean norm. Frozen slots keep what they have. Rows are gone afterwards, so it is mixed once only. */
-mtl_status mtl_mix(mtl_arena *arena, uint64_t active, int n, const double *weight, const double *own, double max_norm);
+/* The gradient as a weighted sum of task gradients: slots with rows of J get the sum of weight[t] times row t over the
+   tasks t of `active`; slots of one task get their gradient times own[t] (NULL: weight). weight, own: n numbers, n the
+   number of tasks of the arena. slice: NULL, or for each slot which n numbers of `weight` are its own (0: the first n).
+   max_norm > 0: the gradient of the shared slots is then brought down to that Euclidean norm. Frozen slots, and shared
+   ones without rows, keep what they have. Rows are gone afterwards, so it is mixed once only. */
+mtl_status mtl_mix(mtl_arena *arena, uint64_t active, int n, const double *weight, const int *slice, const double *own,
+                   double max_norm);
+
+/* products[i*m+j] = <row i of x, row j of y>: x [n, ...], y [m, ...], float32, rows of one size. Summed as mtl_gram
+   does. `products` is host memory, n*m doubles. */
+mtl_status mtl_products(const mtl_tensor *x, const mtl_tensor *y, double *products);
 
 #ifdef __cplusplus
 }

@@ -42,6 +42,9 @@ mtl_status mtl_tensor_write(mtl_tensor *t, const void *host);
 mtl_status mtl_tensor_to(mtl_tensor *t, int device, mtl_tensor **out); /* itself (retained) when it is there already */
 mtl_status mtl_tensor_fill(mtl_tensor *t, double value); /* in place; integers: a value in their range, toward zero */
 mtl_status mtl_tensor_copy(mtl_tensor *dst, const mtl_tensor *src); /* in place; same shape and dtype */
+/* In place, float32, not recorded: dst += alpha src, of one shape; t *= factor. */
+mtl_status mtl_tensor_add(mtl_tensor *dst, double alpha, const mtl_tensor *src);
+mtl_status mtl_tensor_scale(mtl_tensor *t, double factor);
 
 /* The same storage without history: no gradient flows through it. */
 mtl_status mtl_tensor_detach(mtl_tensor *t, mtl_tensor **out);
@@ -75,6 +78,10 @@ typedef struct {
    The graph is consumed: a second sweep over it is MTL_ERR_STATE. A sweep that fails on its way (out of memory) leaves
    gradients that lack a part: zero them before the next. */
 mtl_status mtl_backward(mtl_context *ctx, int n, const mtl_root *roots, int rows);
+/* The same down to the tensor `at`, which the roots were computed from, and no further: *grad is d(roots)/d(at), [rows,
+   ...shape of at] (at of MTL_MAX_RANK dimensions: its last two are one), 0 where no root depends on it. The graph that
+   made `at` stays whole, for a sweep from `at` with a seed. What goes around `at` is swept to its leaves. */
+mtl_status mtl_backward_to(mtl_context *ctx, int n, const mtl_root *roots, int rows, mtl_tensor *at, mtl_tensor **grad);
 
 #ifdef __cplusplus
 }

@@ -29,14 +29,23 @@ function methods.count(_, ctx)
       return n
     end
   end
+  if ctx.rows then
+    return #ctx.rows
+  end
   error("weights: the context should have tasks, losses or KPIs", 0)
 end
 
---- n numbers in [0, 1) from the policy's own stream, by the run's step; a further call in the step goes on from there.
-function methods.draws(self, ctx, n)
+--- A tensor of n numbers in [0, 1) from the policy's own stream, by the run's step; a further call in the step goes on
+-- from there.
+function methods.uniform(self, ctx, n)
   local first = ((ctx.run_step or ctx.step or 1) << 32) + (ctx.drawn or 0)
   ctx.drawn = (ctx.drawn or 0) + (n + 3) // 4
-  return core.uniform_(core.zeros(n), ctx.seed or 1, "policy/" .. self.type, first, 0, 1):totable()
+  return core.uniform_(core.zeros(n), ctx.seed or 1, "policy/" .. self.type, first, 0, 1)
+end
+
+--- The same as a list.
+function methods.draws(self, ctx, n)
+  return self:uniform(ctx, n):totable()
 end
 
 local family = declare.family("policy", { methods = methods, stateful = true })

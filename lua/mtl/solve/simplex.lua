@@ -38,6 +38,23 @@ function simplex.shortest(g, start)
   return gramian.scaled(x, 1 / sum), support
 end
 
+--- The point of the simplex nearest to v: max(v - theta, 0) with sum 1 (Held, Wolfe & Crowder 1974).
+function simplex.project(v)
+  local sorted, sum, theta = { table.unpack(v) }, 0, 0
+  table.sort(sorted, function(a, b)
+    return a > b
+  end)
+  for k, x in ipairs(sorted) do
+    sum = sum + x
+    theta = x > (sum - 1) / k and (sum - 1) / k or theta
+  end
+  local w = {}
+  for i, x in ipairs(v) do
+    w[i] = math.max(x - theta, 0)
+  end
+  return w
+end
+
 -- The minimum for a given length tau of g_w: that of b'w + k w'Gw / (2 tau), the shortest of g_i + (tau / c|g_0|) g_0.
 local function at_length(g, b, square, c, tau, start)
   local n, s, shifted = #g, tau / (c * math.sqrt(square)), {}

@@ -54,7 +54,7 @@ static void shared_slots_get_the_weighted_sum_of_rows(void)
     CHECK(push(a, 0, 2, TASKS, 1, third) == MTL_OK && push(a, 0, 2, TASKS, 3, third) == MTL_OK); /* rows add up */
     CHECK(push(a, 1, 1, TASKS, 1, third) == MTL_OK);                                             /* task 0 gives none */
     CHECK(push(a, 2, 1, TASKS, 1, first) == MTL_OK && push(a, 3, 2, TASKS, 1, second) == MTL_OK);
-    CHECK(mtl_mix(a, 7, TASKS, weight, NULL, 0) == MTL_OK);
+    CHECK(mtl_mix(a, 7, TASKS, weight, NULL, NULL, 0) == MTL_OK);
     for (int i = 0; i < 3; i++) {
         CHECK_NEAR(grad_at(a, 0, i), 2 * first[i] + 0.25 * second[i] - 4 * third[i], 1e-6);
         CHECK_NEAR(grad_at(a, 1, i), 0.25 * third[i], 1e-6);
@@ -73,7 +73,7 @@ static void tasks_that_are_not_active_give_nothing(void)
     MUST(a != NULL);
     CHECK(push(a, 0, 0, TASKS, 1, first) == MTL_OK && push(a, 0, 1, TASKS, 1, second) == MTL_OK);
     CHECK(push(a, 2, 1, TASKS, 1, third) == MTL_OK);
-    CHECK(mtl_mix(a, 1, TASKS, weight, NULL, 0) == MTL_OK);
+    CHECK(mtl_mix(a, 1, TASKS, weight, NULL, NULL, 0) == MTL_OK);
     for (int i = 0; i < 3; i++) {
         CHECK_NEAR(grad_at(a, 0, i), 2 * first[i], 1e-6);
         CHECK_NEAR(grad_at(a, 2, i), third[i], 0); /* of an inactive task: as it was */
@@ -93,7 +93,7 @@ static void it_equals_one_sweep_over_the_weighted_sum(void)
         CHECK(push(a, 0, t, TASKS, 1, values[t]) == MTL_OK);
         CHECK(push(b, 0, 0, 1, weight[t], values[t]) == MTL_OK);
     }
-    CHECK(mtl_mix(a, 7, TASKS, weight, NULL, 0) == MTL_OK);
+    CHECK(mtl_mix(a, 7, TASKS, weight, NULL, NULL, 0) == MTL_OK);
     for (int i = 0; i < 3; i++)
         CHECK_NEAR(grad_at(a, 0, i), grad_at(b, 0, i), 1e-6);
     mtl_arena_free(a);
@@ -109,10 +109,10 @@ static void frozen_slots_keep_what_they_have(void)
     mtl_arena *a = make_arena(ctx);
     MUST(a != NULL);
     CHECK(mtl_arena_set_frozen(a, "abc", true, &n) == MTL_OK && n == 1);
-    CHECK(push(a, 1, 0, TASKS, 1, first) == MTL_OK && mtl_mix(a, 7, TASKS, weight, NULL, 0) == MTL_OK);
+    CHECK(push(a, 1, 0, TASKS, 1, first) == MTL_OK && mtl_mix(a, 7, TASKS, weight, NULL, NULL, 0) == MTL_OK);
     CHECK_NEAR(grad_at(a, 0, 0), 0, 0);
     CHECK_NEAR(grad_at(a, 1, 2), 6, 1e-6);
-    CHECK(mtl_mix(a, 7, 2, weight, NULL, 0) == MTL_ERR_ARG);
+    CHECK(mtl_mix(a, 7, 2, weight, NULL, NULL, 0) == MTL_ERR_ARG);
     CHECK_CONTAINS(mtl_message(ctx), "2 weights for 3 tasks");
     mtl_arena_free(a);
     mtl_context_free(ctx);
@@ -127,7 +127,7 @@ static void an_arena_of_one_task_takes_any_row(void)
     MUST(mtl_arena_make(ctx, 0, 1, (const char *const[]){"alpha"}, (int[]){1}, (const int64_t *const[]){(int64_t[]){3}},
                         (double[]){0.5}, &a) == MTL_OK);
     CHECK(push(a, 0, 2, TASKS, 1, first) == MTL_OK && push(a, 0, 2, TASKS, 1, second) == MTL_OK);
-    CHECK(mtl_mix(a, ~UINT64_C(0), 1, (double[]){0.5}, NULL, 0) == MTL_OK);
+    CHECK(mtl_mix(a, ~UINT64_C(0), 1, (double[]){0.5}, NULL, NULL, 0) == MTL_OK);
     for (int i = 0; i < 3; i++)
         CHECK_NEAR(grad_at(a, 0, i), 0.5 * (first[i] + second[i]), 1e-6);
     mtl_arena_free(a);
@@ -144,7 +144,7 @@ static void heads_and_norm_apart(void)
     MUST(a != NULL);
     CHECK(push(a, 0, 0, TASKS, 1, first) == MTL_OK && push(a, 1, 1, TASKS, 1, second) == MTL_OK);
     CHECK(push(a, 2, 1, TASKS, 1, third) == MTL_OK && push(a, 3, 2, TASKS, 1, first) == MTL_OK);
-    CHECK(mtl_mix(a, 7, TASKS, weight, (double[]){1, 1, 3}, 0.5) == MTL_OK);
+    CHECK(mtl_mix(a, 7, TASKS, weight, NULL, (double[]){1, 1, 3}, 0.5) == MTL_OK);
     for (int i = 0; i < 3; i++) {
         norm += pow(grad_at(a, 0, i), 2) + pow(grad_at(a, 1, i), 2);
         CHECK_NEAR(grad_at(a, 0, i) / grad_at(a, 0, 0), first[i] / first[0], 1e-5);

@@ -1,0 +1,50 @@
+--- DB-MTL (Lin et al. 2023): dual balancing. Of the losses: log(L + 1e-8) in place of L, so that units do not count. Of
+-- the gradients g of those: averages a <- g + beta / k^sigma (a - g), from 0, k the task's steps, brought to the length
+-- of the longest: d = sum (max |a| / |a_t|) a_t. Heads get the gradient of their log loss.
+--
+--   beta   0.9  share of the old average
+--   sigma  0    how fast it falls with the steps
+--
+-- The scale is that of a sum of T gradients, each as long as the longest; averages start at 0, so the first steps are
+-- short. A gradient that is 0 stays 0. Keeps a gradient for each task; one that becomes active begins at 0. Losses must
+-- not be below 0. For losses of very different units and gradients of very different lengths.
+local policy = require "mtl.policy"
+local core = require "mtl.core"
+local history = require "mtl.history"
+
+-- Moves the average in a task's history and puts it in the gradient's place. @param scale of the gradient
+local function average(self, mine, g, scale)
+  mine.average = mine.average or core.zeros(table.unpack(g:shape())):to(g:device())
+  mine.steps = (mine.steps or 0) + 1
+  local old = self.beta / mine.steps ^ self.sigma
+  mine.average:mul_(old):add_(g, (1 - old) * scale)
+  g:copy_(mine.average)
+end
+
+return policy.define {
+  name = "db_mtl",
+  paper = "Lin et al., Dual-balancing for multi-task learning, 2023",
+  needs = "rows",
+  heads = "unit",
+  positive = true,
+  params = {
+    beta = { default = 0.9, type = "number", least = 0, below = 1 },
+    sigma = { default = 0, type = "number", least = 0 },
+  },
+  weights = function(self, ctx)
+    local n, own, longest, w = #ctx.rows, {}, 0, {}
+    for i, mine in ipairs(history.all(self, ctx)) do
+      local g <close> = ctx.rows[i]
+      own[i] = 1 / (ctx.losses[i] + 1e-8)
+      average(self, mine, g, own[i])
+    end
+    local products = core.products(ctx.rows, ctx.rows)
+    for i = 1, n do
+      longest = math.max(longest, products[i][i])
+    end
+    for i = 1, n do
+      w[i] = products[i][i] > 0 and math.sqrt(longest / products[i][i]) or 1
+    end
+    return w, own
+  end,
+}

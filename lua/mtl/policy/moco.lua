@@ -1,0 +1,75 @@
+--- MoCo (Fernando et al., ICLR 2023): MGDA on gradients that are averaged over steps, so that their noise does not bias
+-- the weights. y_t <- y_t - beta / k^beta_sigma (y_t - g_t), y from 0, k the task's steps; l <- proj(l - gamma /
+-- k^gamma_sigma (Y Y' + rho I) l), proj on the simplex, l from 1/T, k the policy's steps; d = Y'l.
+--
+--   beta         0.5      share of the new gradient in y
+--   beta_sigma   0.5      how fast it falls with the steps
+--   gamma        0.1      size of the steps of l
+--   gamma_sigma  0.5      how fast it falls
+--   rho          0        pulls l to equal weights
+--   variant      "paper"  "code": the published code's, L_t g_t / |g_t| for g_t, and a softmax in place of proj
+--   every        1        steps that l is kept for; y moves in each
+--
+-- Weights sum to 1: the scale of a mean; y lags behind, so the first steps are short. Keeps a gradient for each task.
+-- A task that becomes active begins at y = 0, 1/T. For small batches, where the weights of MGDA are mostly noise.
+local policy = require "mtl.policy"
+local core = require "mtl.core"
+local gramian = require "mtl.gramian"
+local history = require "mtl.history"
+local shares = require "mtl.shares"
+local simplex = require "mtl.solve.simplex"
+local softmax = require "mtl.solve.softmax"
+
+-- Moves the average in a task's history and puts it in the gradient's place. @param scale of the gradient
+local function average(self, mine, g, scale)
+  mine.y = mine.y or core.zeros(table.unpack(g:shape())):to(g:device())
+  mine.steps = (mine.steps or 0) + 1
+  local step = self.beta / mine.steps ^ self.beta_sigma
+  mine.y:mul_(1 - step):add_(g, step * scale)
+  g:copy_(mine.y)
+end
+
+-- Factors that make L_t g_t / |g_t| of g_t.
+local function lengths(ctx)
+  local products, scales = core.products(ctx.rows, ctx.rows), {}
+  for i = 1, #products do
+    scales[i] = ctx.losses[i] / (math.sqrt(math.max(products[i][i], 0)) + 1e-8)
+  end
+  return scales
+end
+
+return policy.define {
+  name = "moco",
+  paper = "Fernando et al., Mitigating gradient bias in multi-objective learning, ICLR 2023",
+  needs = "rows",
+  heads = "unit",
+  params = {
+    beta = { default = 0.5, type = "number", above = 0, most = 1 },
+    beta_sigma = { default = 0.5, type = "number", least = 0 },
+    gamma = { default = 0.1, type = "number", least = 0 },
+    gamma_sigma = { default = 0.5, type = "number", least = 0 },
+    rho = { default = 0, type = "number", least = 0 },
+    variant = { default = "paper", choices = { "paper", "code" } },
+    every = gramian.every,
+  },
+  weights = function(self, ctx)
+    local code, n = self.variant == "code", #ctx.rows
+    local scales = code and lengths(ctx) or gramian.fill(n, 1)
+    local kept = history.all(self, ctx)
+    for i = 1, n do
+      local g <close> = ctx.rows[i]
+      average(self, kept[i], g, scales[i])
+    end
+    local l = shares.of(kept)
+    self.state.steps = (self.state.steps or 0) + 1
+    if (self.state.steps - 1) % self.every ~= 0 then
+      return l
+    end
+    local slope = gramian.times(core.products(ctx.rows, ctx.rows), l)
+    local step = self.gamma / self.state.steps ^ self.gamma_sigma
+    for i = 1, n do
+      l[i] = l[i] - step * (slope[i] + self.rho * l[i])
+    end
+    return shares.keep(kept, code and softmax(l, n) or simplex.project(l))
+  end,
+}
