@@ -1,4 +1,5 @@
 -- How the trainer serves policies on gradients: the Gramian is that of the task gradients, the mix what they ask for.
+local core = require "mtl.core"
 local mtl = require "mtl"
 local support = dofile "spec/support/training.lua"
 local trainer = require "mtl.trainer"
@@ -121,24 +122,30 @@ describe("a policy on gradients", function()
     assert.is_true(support.content(one) == support.content(cut))
   end)
 
+  local variants = { crmogm = { mtl.policy.crmogm { mtl.policy.mgda() } },
+    mgda = { mtl.policy.mgda(), mtl.policy.mgda { at = "representation" },
+      mtl.policy.mgda { at = "representation", pool = "sum", heads = "weighted" } },
+    gradvac = { mtl.policy.gradvac(), mtl.policy.gradvac { slices = "layer" }, mtl.policy.gradvac { slices = "matrix" } },
+    modo = { mtl.policy.modo { every = 2 } } }
   for _, name in ipairs(mtl.policy.names()) do
-    local p = name ~= "fixed" and name ~= "custom" and name ~= "crmogm" and mtl.policy[name]()
-    p = name == "crmogm" and mtl.policy.crmogm { mtl.policy.mgda() } or p
-    if p and p.needs == "gram" then
-      it("trains, and goes on to the same bits: " .. name, function()
-        local function run(options)
-          return train(function(r)
-            r.policy, r.ends, r.optimizer = p, mtl.when.epochs(2), mtl.optim.adam { lr = 0.01 }
-            r.accumulate = name == "cagrad" and 2 or 1
-            r.data.batch = name == "cagrad" and 32 or 64
-          end, options)
-        end
-        local whole, summary = run()
-        assert.is_true(summary.test.side.kpi > 0.6)
-        local cut = run { max_steps = 7 }
-        run { out = cut, resume = true }
-        assert.is_true(support.content(whole) == support.content(cut))
-      end)
+    local list = name == "fixed" and {} or name == "custom" and {} or variants[name] or { mtl.policy[name]() }
+    for k, p in ipairs(list) do
+      if p.needs ~= "loss" then
+        it(("trains, and goes on to the same bits: %s %d"):format(name, k), function()
+          local function run(options)
+            return train(function(r)
+              r.policy, r.ends, r.optimizer = p, mtl.when.epochs(p.batches > 1 and 4 or 2), mtl.optim.adam { lr = 0.01 }
+              r.accumulate = name == "cagrad" and 2 or 1
+              r.data.batch = name == "cagrad" and 32 or p.batches > 1 and 16 or 64
+            end, options)
+          end
+          local whole, summary = run()
+          assert.is_true(summary.test.side.kpi > 0.6)
+          local cut = run { max_steps = 7 }
+          run { out = cut, resume = true }
+          assert.is_true(support.content(whole) == support.content(cut))
+        end)
+      end
     end
   end
 
@@ -170,10 +177,178 @@ describe("a policy on gradients", function()
     near(moved["trunk.0.weight"], own[2]["trunk.0.weight"], 1e-5)
   end)
 
-  it("is refused where it wants what there is not", function()
-    assert.error_matches(function()
-      train(function(r) r.policy = mtl.policy.custom(function() end, { needs = "rows" }) end)
-    end, "policy.custom: it rewrites the task gradients themselves, which this version of mtl does not give")
+  it("is refused where the recipe cannot serve it", function()
+    local function refused(message, policy, change)
+      assert.error_matches(function()
+        train(function(r)
+          r.policy = policy
+          if change then change(r) end
+        end)
+      end, message)
+    end
+    local function accumulate(r) r.accumulate = 2 end
+    refused("policy.modo draws three batches a step: not with accumulate", mtl.policy.modo(), accumulate)
+    refused("policy.graddrop works on the gradients of one representation: not with accumulate", mtl.policy.graddrop(),
+      accumulate)
+    local function two_towers(r)
+      r.trunk, r.model = nil, mtl.nn.graph {
+        inputs = { "input" },
+        nodes = {
+          { "a", mtl.nn.linear(2, 4), from = { "input" } }, { "b", mtl.nn.linear(2, 4), from = { "input" } },
+          { "join", mtl.nn.concat {}, from = { "a", "b" } }, { "side", mtl.nn.linear(4, 2), from = { "a" } },
+          { "ring", mtl.nn.linear(8, 3), from = { "join" } }, { "height", mtl.nn.linear(4, 1), from = { "b" } },
+        },
+        outputs = { side = "side", ring = "ring", height = "height" },
+      }
+      for _, task in ipairs(r.tasks) do task.head = nil end
+    end
+    refused("policy.mgda works on the gradients of the representation that all its tasks read, and in this model they "
+      .. "share no one", mtl.policy.mgda { at = "representation" }, two_towers)
+  end)
+end)
+
+describe("at the representation", function()
+  local trunk = { "trunk.0.weight", "trunk.0.bias" }
+  local options = { needs = "rows", at = "representation", heads = "unit" }
+
+  it("rows are the gradients there: the trunk takes them on to its parameters", function()
+    local gram, seen, z
+    moves(mtl.policy.custom(function(ctx)
+      gram = core.products(ctx.rows, ctx.rows)
+      seen, z = {}, ctx.representation:clone()
+      for i = 1, 3 do
+        seen[i] = ctx.rows[i]:clone()
+      end
+      return { 1, 1, 1 }
+    end, options))
+    local given
+    moves(mtl.policy.custom(function(ctx)
+      given = ctx.gram
+      return { 1, 1, 1 }
+    end, { needs = "gram", at = "representation" }))
+    for i, name in ipairs(names) do
+      near((seen[i] * (1 - z * z)):sum(1), only(name)["trunk.0.bias"], 1e-5)
+      for j = 1, 3 do
+        assert.near(gram[i][j], given[i][j], 1e-12)
+      end
+    end
+  end)
+
+  it("weights act as on the parameters, and heads keep their own", function()
+    local moved = moves(mtl.policy.custom(function() return { 0.5, -1, 2 } end, options))
+    for _, name in ipairs(trunk) do
+      near(moved[name], only("side")[name] * 0.5 - only("ring")[name] + only("height")[name] * 2, 1e-5)
+    end
+    near(moved["heads.ring.weight"], only("ring")["heads.ring.weight"], 1e-5)
+    options.heads = "weighted"
+    moved = moves(mtl.policy.custom(function() return { 0.5, -1, 2 } end, options))
+    near(moved["heads.ring.weight"], only("ring")["heads.ring.weight"] * -1, 1e-5)
+  end)
+
+  it("a policy may rewrite rows, there and of the parameters", function()
+    for _, at in ipairs { "representation", "shared" } do
+      local moved = moves(mtl.policy.custom(function(ctx)
+        for i = 1, 3 do
+          ctx.rows[i]:copy_(ctx.rows[i] * (i == 2 and 3 or 0))
+        end
+        return { 1, 0.5, 1 }
+      end, { needs = "rows", at = at, heads = "unit" }))
+      for _, name in ipairs(trunk) do
+        near(moved[name], only("ring")[name] * 1.5, 1e-5)
+      end
+    end
+  end)
+
+  it("diagnoses the gradients of the parameters, and changes nothing by it", function()
+    local function run(policy, n)
+      return train(function(r)
+        r.trunk = mtl.nn.sequential { mtl.nn.linear(2, 16), mtl.nn.batch_norm1d(), mtl.nn.dropout(0.5) }
+        r.policy, r.diagnose, r.ends = policy, n, mtl.when.steps(3)
+      end)
+    end
+    local out, plain = run(mtl.policy.graddrop(), 1), run(mtl.policy.graddrop(), 0)
+    local of_uniform = run(mtl.policy.uniform(), 1)
+    local a, b = support.records(out, "diagnose"), support.records(of_uniform, "diagnose")
+    assert.equal(3, #a)
+    assert.near(b[1].norms.side, a[1].norms.side, 1e-5)
+    assert.near(b[1].cosines[1][2], a[1].cosines[1][2], 1e-5)
+    local function tensors(folder)
+      return (support.content(folder))
+    end
+    assert.is_true(tensors(out) == tensors(plain))
+  end)
+end)
+
+describe("by slices", function()
+  it("Gramians add up to the whole, and weights are each slice's own", function()
+    local seen, whole
+    moves(mtl.policy.custom(function(ctx)
+      whole = ctx.gram
+      return { 1, 1, 1 }
+    end, { needs = "gram" }))
+    local function two_layers(r)
+      r.trunk = mtl.nn.sequential { mtl.nn.linear(2, 16), mtl.nn.tanh(), mtl.nn.linear(16, 8), mtl.nn.tanh() }
+      for _, task in ipairs(r.tasks) do
+        task.head = mtl.nn.linear(8, task.name == "height" and 1 or task.name == "side" and 2 or 3)
+      end
+    end
+    local moved = moves(mtl.policy.custom(function(ctx)
+      seen = ctx.slices
+      return { { 1, 0, 0 }, { 0, 2, 0 } }
+    end, { needs = "slice_gram", heads = "unit" }), two_layers)
+    assert.equal(2, #seen)
+    local first, second = mtl.policy.fixed { side = 1, ring = 0, height = 0 }, mtl.policy.fixed { side = 0, ring = 1,
+      height = 0 }
+    near(moved["trunk.0.weight"], moves(first, two_layers)["trunk.0.weight"], 1e-5)
+    near(moved["trunk.2.bias"], moves(second, two_layers)["trunk.2.bias"] * 2, 1e-5)
+    near(moved["heads.ring.weight"], moves(second, two_layers)["heads.ring.weight"], 1e-5)
+    moves(mtl.policy.custom(function(ctx)
+      seen = ctx.slices
+      return { { 1, 1, 1 } }
+    end, { needs = "slice_gram" }))
+    for i = 1, 3 do
+      for j = 1, 3 do
+        assert.near(whole[i][j], seen[1][i][j], 1e-9 * math.abs(whole[i][i]) + 1e-12)
+      end
+    end
+  end)
+end)
+
+describe("on three batches", function()
+  it("the Gramian is of the first two, the step of the third", function()
+    local grams, steps = {}, 0
+    local three = mtl.policy.define { name = "spec_three", needs = "gram", heads = "unit", batches = 3,
+      weights = function(_, ctx)
+        grams[#grams + 1], steps = ctx.gram, steps + 1
+        return { 1, 0, 0 }
+      end }
+    local function all_rows(r) r.data.batch = 400 end -- every batch is the training split
+    local moved = moves(three(), all_rows)
+    local own
+    moves(mtl.policy.custom(function(ctx)
+      own = ctx.gram
+      return { 1, 1, 1 }
+    end, { needs = "gram" }), all_rows)
+    for i = 1, 3 do
+      for j = 1, 3 do
+        assert.near(own[i][j], grams[1][i][j], 1e-4 * math.sqrt(own[i][i] * own[j][j]))
+      end
+    end
+    local alone = moves(mtl.policy.fixed { side = 1, ring = 0, height = 0 }, all_rows)
+    near(moved["trunk.0.weight"], alone["trunk.0.weight"], 1e-5)
+    steps = 0
+    local out = train(function(r) -- 20 batches an epoch: six steps
+      r.policy, r.data.batch, r.ends = three(), 16, mtl.when.epochs(2)
+    end)
+    assert.equal(12, steps)
+    assert.equal(12, support.records(out, "step")[12].step)
+    local other = 0
+    for i = 1, 3 do
+      for j = 1, 3 do
+        other = other + math.abs(grams[#grams][i][j] - grams[#grams][j][i])
+      end
+    end
+    assert.is_true(other > 0) -- of two batches: not symmetric
   end)
 end)
 

@@ -143,6 +143,11 @@ describe("on J = [[-4, 1, 1], [6, 1, 1]]", function()
     near({ 0.0542, 0.7061, 0.7061 }, unit(step("nash_mtl", classic)), 6e-5)
   end)
 
+  it("fairgrad: with two tasks w_i = 1 / (|g_i| sqrt(1 + cosine))", function()
+    local root = math.sqrt(1 - 22 / math.sqrt(684))
+    near({ 1 / math.sqrt(18) / root, 1 / math.sqrt(38) / root }, weigh("fairgrad", classic), 1e-6)
+  end)
+
   it("gradvac's first step is pcgrad's, for all goals are 0", function()
     near(weigh("pcgrad", classic), weigh("gradvac", classic))
   end)
@@ -304,25 +309,103 @@ describe("the Gramian's form equals the vectors'", function()
     end
   end)
 
-  it("aligned_mtl: balanced gradients are orthogonal and as long as the least singular value", function()
-    -- The balanced gradients are J^ = B J; w is B's column mean, so the columns are those of each task alone.
-    local rows = random_rows(2, 4, 2)
-    local g = gram_of(rows)
-    local root = (g[1][1] * g[2][2] - g[1][2] ^ 2) ^ 0.5 -- sqrt(G) = (G + root I) / t, by Cayley and Hamilton
-    local t, half = (g[1][1] + g[2][2] + 2 * root) ^ 0.5, (g[1][1] + g[2][2]) / 2
-    local least = half - (((g[1][1] - g[2][2]) / 2) ^ 2 + g[1][2] ^ 2) ^ 0.5
-    local a, b, c = (g[1][1] + root) / t, g[1][2] / t, (g[2][2] + root) / t
-    local k = least ^ 0.5 / (a * c - b * b) / 2
-    near({ k * (c - b), k * (a - b) }, weigh("aligned_mtl", rows))
+  -- J = U S V': the rows of U V' by Newton and Schulz, X <- (3 X - X X' X) / 2, on rows alone.
+  local function orthogonal(rows)
+    local x, length = {}, 0
+    for _, row in ipairs(rows) do
+      length = length + gramian.dot(row, row)
+    end
+    for i, row in ipairs(rows) do
+      x[i] = gramian.scaled(row, 1 / math.sqrt(length))
+    end
+    for _ = 1, 100 do
+      local products, y = gram_of(x), {}
+      for i = 1, #x do
+        y[i] = gramian.scaled(x[i], 1.5)
+        add(y[i], -0.5, mix(x, products[i]))
+      end
+      x = y
+    end
+    return x
+  end
+
+  it("aligned_mtl: the mean of orthogonal gradients as long as the least singular value", function()
+    for seed = 1, 10 do
+      local rows = random_rows(4, 7, seed)
+      local values = require "mtl.solve.eigen"(gram_of(rows))
+      local want = gramian.scaled(mix(orthogonal(rows), { 1, 1, 1, 1 }), math.sqrt(values[4]) / 4)
+      near(want, step("aligned_mtl", rows))
+    end
   end)
 
-  it("upgrad: the mean of projections that no gradient opposes", function()
+  it("mgda: no task's gradient has a smaller product with the shortest combination than itself", function()
     for seed = 1, 10 do
-      local rows = random_rows(4, 6, seed)
-      local d = step("upgrad", rows)
+      local rows = random_rows(4, 7, seed)
+      local w = weigh("mgda", rows)
+      local d = mix(rows, w)
       for i = 1, 4 do
-        assert.is_true(gramian.dot(d, rows[i]) >= -1e-10)
+        local product = gramian.dot(d, rows[i])
+        assert.is_true(product >= gramian.dot(d, d) - 1e-10)
+        assert.is_true(w[i] < 1e-12 or product <= gramian.dot(d, d) + 1e-10)
       end
+    end
+  end)
+
+  it("cagrad: the worst task gains what the dual says", function()
+    for seed = 1, 10 do
+      local rows = random_rows(4, 7, seed)
+      local g0, w = mix(rows, gramian.fill(4, 0.25)), require "mtl.solve.simplex".averse(gram_of(rows), 0.5)
+      local gw, d, worst = mix(rows, w), step("cagrad", rows), math.huge
+      local radius = 0.5 * math.sqrt(gramian.dot(g0, g0))
+      local away = { table.unpack(d) }
+      add(away, -1, g0)
+      assert.near(radius, math.sqrt(gramian.dot(away, away)), 1e-7) -- the rule's own 1e-8 beside |gw|
+      for i = 1, 4 do
+        worst = math.min(worst, gramian.dot(d, rows[i]))
+      end
+      assert.near(gramian.dot(gw, g0) + radius * math.sqrt(gramian.dot(gw, gw)), worst, 1e-7)
+    end
+  end)
+
+  it("nash_mtl and fairgrad: the products with the direction are the inverse weights", function()
+    for seed = 1, 10 do
+      local rows = random_rows(4, 7, seed)
+      local w, square = weigh("fairgrad", rows), 0
+      local d = mix(rows, w)
+      for i = 1, 4 do
+        square = square + gramian.dot(rows[i], rows[i])
+      end
+      for i = 1, 4 do -- 1e-8 of the mean square is added to the diagonal
+        assert.near(1 / w[i], gramian.dot(d, rows[i]) + 1e-8 * square / 4 * w[i], 1e-10 / w[i])
+      end
+      near(w, weigh("nash_mtl", rows))
+    end
+  end)
+
+  -- The projection of u'J on the directions that no gradient opposes, by Moreau: p = u'J + sum l g, l >= 0, g'p >= 0,
+  -- and one of the two is 0 for each task.
+  local function is_projection(rows, u, v)
+    local p = mix(rows, v)
+    for i = 1, #rows do
+      local product = gramian.dot(p, rows[i])
+      assert.is_true(product >= -1e-10 and v[i] >= u[i] - 1e-12)
+      assert.near(0, product * (v[i] - u[i]), 1e-10)
+    end
+  end
+
+  it("dualproj, and each part of upgrad: projections on the dual cone", function()
+    local dual_cone = require "mtl.solve.dual_cone"
+    for seed = 1, 10 do
+      local rows, sum = random_rows(4, 6, seed), gramian.fill(4, 0)
+      is_projection(rows, gramian.fill(4, 0.25), weigh("dualproj", rows))
+      for i = 1, 4 do
+        local u = gramian.fill(4, 0)
+        u[i] = 0.25
+        local v = dual_cone(gram_of(rows), u)
+        is_projection(rows, u, v)
+        add(sum, 1, v)
+      end
+      near(sum, weigh("upgrad", rows))
     end
   end)
 end)

@@ -1,5 +1,5 @@
-/* Inner products of all pairs of rows of one matrix, or of two, in one pass: each stretch of the rows is used for every pair while it is in the
-   cache. Sums are of doubles, in parts that the length alone decides. */
+/* Inner products of all pairs of rows of one matrix, or of two, in one pass: each stretch of the rows is used for every
+   pair while it is in the cache. Sums are of doubles, in parts that the length alone decides. */
 #include <stdlib.h>
 #include <string.h>
 

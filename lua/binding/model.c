@@ -148,8 +148,8 @@ static int m_forward(lua_State *L)
         else
             lmtl_list_set(L, inputs, i, "forward: input");
     }
-    mtl_status status = mtl_model_forward_through(m, inputs->tensor, mask, kind, outputs,
-                                                  through ? &representation : NULL);
+    mtl_status status =
+        mtl_model_forward_through(m, inputs->tensor, mask, kind, outputs, through ? &representation : NULL);
     lmtl_list_clear(inputs);
     lmtl_check(L, status);
     for (int i = 0; i < n_out; i++) {

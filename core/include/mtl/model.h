@@ -51,8 +51,8 @@ typedef enum {
 mtl_status mtl_model_forward(mtl_model *model, mtl_tensor *const *inputs, uint64_t tasks, mtl_pass_kind kind,
                              mtl_tensor **outputs);
 
-/* The same, and the representation that these tasks share, which stays the caller's: the one tensor that all of them are
-   computed from, with nothing shared after it. MTL_ERR_STATE where they share no one (has_representation says so). */
+/* The same, and the representation that these tasks share, the caller's: the one tensor that all of them are computed
+   from, with nothing shared after it. MTL_ERR_STATE where they share no one (has_representation says so). */
 mtl_status mtl_model_forward_through(mtl_model *model, mtl_tensor *const *inputs, uint64_t tasks, mtl_pass_kind kind,
                                      mtl_tensor **outputs, mtl_tensor **through);
 bool mtl_model_has_representation(const mtl_model *model, uint64_t tasks); /* after freeze */

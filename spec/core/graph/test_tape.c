@@ -43,6 +43,33 @@ static void a_graph_is_used_once(void)
     finish(ctx);
 }
 
+/* A pass down to a tensor on the way stops there; a second one goes on from it. */
+static void a_sweep_in_two_parts(void)
+{
+    mtl_context *ctx = NULL;
+    mtl_tensor *y = NULL, *twice = NULL, *cube = NULL, *grad = NULL, *seed = NULL;
+    mtl_context_new(1, &ctx);
+    mtl_tensor *x = FLOATS(ctx, 3);
+    mtl_tensor_require_grad(x, true);
+    MUST(mtl_square(x, &y) == MTL_OK && mtl_scale(y, 2, 0, &twice) == MTL_OK && mtl_mul(y, x, &cube) == MTL_OK);
+    mtl_root roots[] = {{.value = twice, .scale = 1, .row = 0}, {.value = cube, .scale = 1, .row = 2}};
+    MUST(mtl_backward_to(ctx, 2, roots, 3, y, &grad) == MTL_OK && mtl_tensor_count(grad) == 3);
+    CHECK(at(grad, 0) == 2 && at(grad, 1) == 0 && at(grad, 2) == 3);
+    CHECK(at(mtl_tensor_grad(x), 0) == 0 && at(mtl_tensor_grad(x), 2) == 9); /* of x^3 = y x: what goes around y */
+    CHECK(mtl_backward_to(ctx, 2, roots, 3, y, &seed) == MTL_ERR_STATE);
+    mtl_tensor_zero_grad(x);
+    seed = FLOATS(ctx, 5);
+    MUST(mtl_backward(ctx, 1, &(mtl_root){.value = y, .seed = seed, .scale = 1}, 1) == MTL_OK);
+    CHECK(at(mtl_tensor_grad(x), 0) == 30);
+    mtl_tensor_release(x);
+    mtl_tensor_release(y);
+    mtl_tensor_release(twice);
+    mtl_tensor_release(cube);
+    mtl_tensor_release(grad);
+    mtl_tensor_release(seed);
+    finish(ctx);
+}
+
 static void gradients_accumulate(void)
 {
     mtl_context *ctx = NULL;
@@ -150,6 +177,7 @@ int main(void)
 {
     RUN(in_place_writes_are_refused);
     RUN(a_graph_is_used_once);
+    RUN(a_sweep_in_two_parts);
     RUN(gradients_accumulate);
     RUN(rows_of_several_roots);
     RUN(recording_off);

@@ -180,6 +180,71 @@ static void the_gramian_is_of_rows_over_what_both_reach(void)
     mtl_context_free(ctx);
 }
 
+/* Products of rows of two matrices, and what is refused. */
+static void products_of_two_matrices(void)
+{
+    mtl_context *ctx = NULL;
+    mtl_tensor *x = NULL, *y = NULL, *z = NULL;
+    double products[6], own[9];
+    mtl_context_new(1, &ctx);
+    MUST(mtl_tensor_new(ctx, MTL_F32, 2, (int64_t[]){2, 3}, &x) == MTL_OK);
+    MUST(mtl_tensor_new(ctx, MTL_F32, 3, (int64_t[]){3, 3, 1}, &y) == MTL_OK);
+    MUST(mtl_tensor_new(ctx, MTL_F32, 2, (int64_t[]){3, 2}, &z) == MTL_OK);
+    CHECK(mtl_tensor_write(x, (float[]){1, 2, 3, -1, 0, 4}) == MTL_OK);
+    CHECK(mtl_tensor_write(y, (float[]){1, 0, 0, 0, 1, 0, 2, 2, 2}) == MTL_OK);
+    CHECK(mtl_products(x, y, products) == MTL_OK && mtl_products(y, y, own) == MTL_OK);
+    for (int k = 0; k < 6; k++)
+        CHECK_NEAR(products[k], ((double[]){1, 2, 12, -1, 0, 6})[k], 0);
+    for (int k = 0; k < 9; k++)
+        CHECK_NEAR(own[k], ((double[]){1, 0, 2, 0, 1, 2, 2, 2, 12})[k], 0);
+    CHECK(mtl_products(x, z, products) == MTL_ERR_SHAPE);
+    CHECK_CONTAINS(mtl_message(ctx), "rows of 3 and of 2 elements");
+    mtl_tensor_release(x);
+    mtl_tensor_release(y);
+    mtl_tensor_release(z);
+    mtl_context_free(ctx);
+}
+
+/* Slots may have weights of their own, by slices; shared ones without rows keep what one sweep gave them. */
+static void weights_by_slices(void)
+{
+    mtl_context *ctx = NULL;
+    mtl_context_new(1, &ctx);
+    mtl_arena *a = make_arena(ctx);
+    const double weights[] = {1, 0, 0, 0, 3, 0}, heads[] = {1, 2, 1};
+    MUST(a != NULL);
+    CHECK(push(a, 0, 0, TASKS, 1, first) == MTL_OK && push(a, 0, 1, TASKS, 1, second) == MTL_OK);
+    CHECK(push(a, 1, 0, TASKS, 1, first) == MTL_OK && push(a, 1, 1, TASKS, 1, second) == MTL_OK);
+    CHECK(push(a, 2, 1, TASKS, 1, third) == MTL_OK);
+    CHECK(mtl_mix(a, 7, TASKS, weights, (int[]){0, 1, 0, 0}, heads, 0) == MTL_OK);
+    for (int i = 0; i < 3; i++) {
+        CHECK_NEAR(grad_at(a, 0, i), first[i], 1e-6);
+        CHECK_NEAR(grad_at(a, 1, i), 3 * second[i], 1e-6);
+        CHECK_NEAR(grad_at(a, 2, i), 2 * third[i], 1e-6);
+    }
+    CHECK(mtl_arena_zero_grad(a) == MTL_OK && push(a, 0, 0, 1, 1, third) == MTL_OK);
+    CHECK(mtl_mix(a, 7, TASKS, weights, NULL, heads, 0) == MTL_OK);
+    CHECK_NEAR(grad_at(a, 0, 1), third[1], 0);
+    mtl_arena_free(a);
+    mtl_context_free(ctx);
+}
+
+/* Who looks at the rows may write them, of tasks without a gradient in this step too. */
+static void rows_may_be_written(void)
+{
+    mtl_context *ctx = NULL;
+    mtl_context_new(1, &ctx);
+    mtl_arena *a = make_arena(ctx);
+    MUST(a != NULL);
+    CHECK(push(a, 0, 0, TASKS, 1, first) == MTL_OK);
+    mtl_tensor *rows = mtl_arena_rows(a);
+    MUST(rows != NULL && mtl_tensor_fill(rows, 0.5) == MTL_OK);
+    CHECK(mtl_mix(a, 7, TASKS, (double[]){1, 2, 4}, NULL, NULL, 0) == MTL_OK);
+    CHECK_NEAR(grad_at(a, 0, 0), 3.5, 0);
+    mtl_arena_free(a);
+    mtl_context_free(ctx);
+}
+
 /* A long row: sums in double, the same for any number of threads. */
 static void long_rows_lose_nothing(void)
 {
@@ -222,6 +287,9 @@ int main(void)
     RUN(heads_and_norm_apart);
     RUN(the_gramian_is_of_rows_over_what_both_reach);
     RUN(long_rows_lose_nothing);
+    RUN(products_of_two_matrices);
+    RUN(weights_by_slices);
+    RUN(rows_may_be_written);
     RUN(shared_slots_get_the_weighted_sum_of_rows);
     RUN(tasks_that_are_not_active_give_nothing);
     RUN(it_equals_one_sweep_over_the_weighted_sum);
