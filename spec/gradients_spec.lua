@@ -134,7 +134,8 @@ describe("a policy on gradients", function()
         it(("trains, and goes on to the same bits: %s %d"):format(name, k), function()
           local function run(options)
             return train(function(r)
-              r.policy, r.ends, r.optimizer = p, mtl.when.epochs(p.batches > 1 and 4 or 2), mtl.optim.adam { lr = 0.01 }
+              r.policy, r.optimizer = p, mtl.optim.adam { lr = 0.01 }
+              r.ends = mtl.when.epochs(p.batches > 1 and 4 or 2)
               r.accumulate = name == "cagrad" and 2 or 1
               r.data.batch = name == "cagrad" and 32 or p.batches > 1 and 16 or 64
             end, options)

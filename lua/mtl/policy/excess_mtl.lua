@@ -1,6 +1,7 @@
 --- ExcessMTL (He et al., ICML 2024): weighs tasks by how far each is from its own optimum, so that label noise, which
--- nothing can mend, draws no weight. H_t <- H_t + g_t^2 element by element; the excess risk e_t = sum g_t^2 / sqrt(H_t +
--- 1e-7), relative to that of the task's first step, which only records it; w_t <- w_t exp(eta e_t), then sum w = T.
+-- nothing can mend, draws no weight. H_t <- H_t + g_t^2 element by element; the excess risk e_t = sum g_t^2 /
+-- sqrt(H_t + 1e-7), relative to that of the task's first step, which only records it; w_t <- w_t exp(eta e_t), then
+-- sum w = T.
 --
 --   eta    1e-2  how fast weights move
 --   every  1     steps that weights are kept for; H moves in each

@@ -1,7 +1,7 @@
---- GradDrop (Chen et al., NeurIPS 2020): at each place of the representation x that all tasks read, gradients of one sign
--- only. c_t = sum over the batch of sign(x) times task t's gradient; P = (1 + sum c / (sum |c| + 1e-7)) / 2, the share of
--- the positive; with U even in [0, 1), a task's gradient passes a place where P > U and c_t > 0, or P < U and c_t < 0; of
--- what does not pass, the share `leak` does.
+--- GradDrop (Chen et al., NeurIPS 2020): at each place of the representation x that all tasks read, gradients of one
+-- sign only. c_t = sum over the batch of sign(x) times task t's gradient; P = (1 + sum c / (sum |c| + 1e-7)) / 2, the
+-- share of the positive; with U even in [0, 1), a task's gradient passes a place where P > U and c_t > 0, or P < U and
+-- c_t < 0; of what does not pass, the share `leak` does.
 --
 --   leak  0  share that passes anyway; a number, or by task
 --

@@ -8,15 +8,15 @@
 -- A definition may have: paper; needs, what of the task gradients it works on: "loss" nothing; "gram" ctx.gram[i][j] =
 -- <g_i, g_j>; "slice_gram" ctx.slices, a list of those by layers, and it gives a list of weights for each; "rows"
 -- ctx.rows, a tensor [T, ...] of the gradients, which it may rewrite in place (rows[i]:copy_, add_, mul_). at: "shared"
--- (over the shared parameters), "last_shared" (of the last shared layer), "representation" (at the tensor that all tasks
--- read, ctx.representation). heads: "weighted" or "unit", what a head's gradient is multiplied with; `weights` may give
--- those factors as a second list. batches = 3: ctx.gram is of the rows of a first and the columns of a second batch, the
--- step of a third. soft (true: ctx.kpis_soft is wanted); positive (true: losses must not be below 0); after_step(self,
--- ctx); wants_after (true: after_step finds ctx.losses_after, the losses of the same batch after the step);
--- on_epoch(self, ctx); names_wrong(self, known, tasks) -> message; prepare(self, tasks): told the recipe's tasks, {
--- name, loss, kpi }, once. What it keeps in self.state, plain values and tensors, is part of checkpoints. Learned
--- weights: `learned(self, n) -> values to start from`, and `total(self, ctx) -> scalar tensor` of ctx.loss_tensors and
--- ctx.learned (a leaf for all n tasks: element ctx.index[i] is task i's).
+-- (over the shared parameters), "last_shared" (of the last shared layer), "representation" (at the tensor that all
+-- tasks read, ctx.representation). heads: "weighted" or "unit", what a head's gradient is multiplied with; `weights`
+-- may give those factors as a second list. batches = 3: ctx.gram is of the rows of a first and the columns of a second
+-- batch, the step of a third. soft (true: ctx.kpis_soft is wanted); positive (true: losses must not be below 0);
+-- after_step(self, ctx); wants_after (true: after_step finds ctx.losses_after, the losses of the same batch after the
+-- step); on_epoch(self, ctx); names_wrong(self, known, tasks) -> message; prepare(self, tasks): told the recipe's
+-- tasks, { name, loss, kpi }, once. What it keeps in self.state, plain values and tensors, is part of checkpoints.
+-- Learned weights: `learned(self, n) -> values to start from`, and `total(self, ctx) -> scalar tensor` of
+-- ctx.loss_tensors and ctx.learned (a leaf for all n tasks: element ctx.index[i] is task i's).
 local core = require "mtl.core"
 local declare = require "mtl.declare"
 local nearest = require "mtl.nearest"

@@ -1,8 +1,8 @@
 --- SDMGrad (Xiao et al., NeurIPS 2023): the direction that serves the worst task, held near the mean gradient g0, from
 -- estimates without bias. With A = J1 J2' / (s^2 + 1e-8) of two batches drawn apart, s the mean of sqrt(max(A_tt, 0)),
--- `iterations` steps of projected gradient descent with momentum .5 (anew each time) w <- proj(w - lr (A w + lambda A
--- 1/T)), proj on the simplex; w is kept from step to step, from 1/T. Then d = (gw + lambda g0) / (1 + lambda) on a third
--- batch, gw = sum w g. Each step draws three batches, so an epoch has a third of the steps.
+-- `iterations` steps of projected gradient descent with momentum .5 (anew each time), w <- proj(w - lr (A w + lambda A
+-- 1/T)), proj on the simplex; w is kept from step to step, from 1/T. Then d = (gw + lambda g0) / (1 + lambda) on a
+-- third batch, gw = sum w g. Each step draws three batches, so an epoch has a third of the steps.
 --
 --   lambda      0.3  0: the direction of MGDA; large: the mean gradient
 --   lr          5    size of the inner steps
