@@ -106,8 +106,8 @@ static int l_terminate(lua_State *L)
     return 0;
 }
 
-/* core.follow_parent(): where core.spawn started this process, it is asked to stop as by core.terminate when the process
-   that did so ends, however that is; its work would have nobody to wait for it. */
+/* core.follow_parent(): where core.spawn started this process, it is asked to stop as by core.terminate when the
+   process that did so ends, however that is; its work would have nobody to wait for it. */
 static int l_follow_parent(lua_State *L)
 {
     (void)L;
@@ -118,6 +118,23 @@ static int l_follow_parent(lua_State *L)
             raise(SIGTERM);
     }
     return 0;
+}
+
+/* core.program() -> where the file of this program lies, or lay before it was replaced; nil where the system does not
+ * say */
+static int l_program(lua_State *L)
+{
+    static const char gone[] = " (deleted)"; /* what Linux appends then */
+    char path[4096];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path);
+    size_t tail = sizeof gone - 1;
+    if (n > (ssize_t)tail && memcmp(path + n - tail, gone, tail) == 0)
+        n -= (ssize_t)tail;
+    if (n > 0 && n < (ssize_t)sizeof path)
+        lua_pushlstring(L, path, (size_t)n);
+    else
+        lua_pushnil(L);
+    return 1;
 }
 
 /* core.lock(folder) -> false where another process holds it, else true. This process and those that core.spawn starts
@@ -139,6 +156,7 @@ void lmtl_open_process(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         {"spawn", l_spawn}, {"wait_any", l_wait_any},           {"terminate", l_terminate},
-        {"lock", l_lock},   {"follow_parent", l_follow_parent}, {NULL, NULL}};
+        {"lock", l_lock},   {"follow_parent", l_follow_parent}, {"program", l_program},
+        {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
 }
