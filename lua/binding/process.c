@@ -70,6 +70,7 @@ static int l_spawn(lua_State *L)
     char self[24];
     snprintf(self, sizeof self, "%ld", (long)getpid());
     int error = setenv(PARENT, self, 1) != 0 ? errno : start(&pid, argv, log);
+    unsetenv(PARENT); /* it is for this child alone */
     if (error)
         return luaL_error(L, "spawn: %s (output to %s): %s", argv[0], log, strerror(error));
     lua_pushinteger(L, pid);
@@ -114,7 +115,9 @@ static int l_follow_parent(lua_State *L)
     const char *parent = getenv(PARENT);
     if (parent) {
         prctl(PR_SET_PDEATHSIG, SIGTERM);
-        if (strtol(parent, NULL, 10) != (long)getppid()) /* it ended before that */
+        bool orphan = strtol(parent, NULL, 10) != (long)getppid(); /* it ended before that */
+        unsetenv(PARENT);
+        if (orphan)
             raise(SIGTERM);
     }
     return 0;

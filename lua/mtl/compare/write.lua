@@ -175,7 +175,12 @@ local function markdown(r)
         cells[c] = text.clean(cell):gsub("|", "\\|")
       end
       out[#out + 1] = "| " .. table.concat(cells, " | ") .. " |"
-      out[#out + 1] = i == 1 and "|---" .. ("|--:"):rep(#cells - 1) .. "|" or nil
+      if i == 1 then -- verdicts have no head, and are text
+        for c, cell in ipairs(row) do
+          cells[c] = (c == 1 or cell == "") and "---" or "--:"
+        end
+        out[#out + 1] = "|" .. table.concat(cells, "|") .. "|"
+      end
     end
     out[#out + 1] = ""
   end
