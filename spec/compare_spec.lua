@@ -66,14 +66,14 @@ describe("mtl compare", function()
       "randomness of training", "c/compare.md")
     local r = result "c"
     assert.same({ 1, 2, 3 }, r.seeds)
-    assert.equal(9, #r.rows)
+    assert.equal(9 + 1, #r.rows) -- tuned fixed has no runs of its own
     local single, uniform, focal = r.rows["single task"], r.rows.uniform, r.rows["focal{gamma=1,normalize=true}"]
     for _, row in ipairs(r.rows) do
       assert.same({ 3, 0 }, { row.done, row.diverged })
     end
     -- fixed .5/.5 x 2 is uniform, to the bit
     assert.equal(uniform.kpi.mean, r.rows["fixed 0.5/0.5"].kpi.mean)
-    assert.equal(0, r.rows["fixed 0.5/0.5"].difference.mean)
+    assert.equal(0, r.rows["fixed 0.5/0.5"].differences[1].mean)
     assert.equal(0, single.delta_m.mean)
     -- what stands in the table is what the runs say
     local sum = 0
@@ -87,10 +87,12 @@ describe("mtl compare", function()
       assert.equal((f.left.kpi + f.right.kpi) / 2, focal.by_seed[s].kpi)
       sum = sum + (f.left.kpi + f.right.kpi) / 2 - (u.left.kpi + u.right.kpi) / 2
     end
-    assert.truthy(math.abs(sum / 3 - focal.difference.mean) < 1e-12)
-    assert.truthy(focal.difference.p_holm >= focal.difference.p)
+    local difference = focal.differences[1]
+    assert.equal("uniform", difference.against)
+    assert.truthy(math.abs(sum / 3 - difference.mean) < 1e-12)
+    assert.truthy(difference.p_holm >= difference.p)
     has(read "c/compare.md", "# Comparison: spec", "| uniform |", "## Against uniform: mean test KPI",
-      "for the 2 policies tested", "![")
+      "for the 2 comparisons of policies", "![", "left 24, right 16")
     has(read "c/compare.csv", "row,kind,seed,state,task,metric,value\n", "single task,single,1,done,left,kpi,",
       '"focal{gamma=1,normalize=true}",policy,3,done,right,kpi,')
     has(read "c/compare.svg", "<svg", "uncertainty", "</svg>")
@@ -134,6 +136,78 @@ describe("mtl compare", function()
       assert.equal(1, row.done)
     end
     assert.equal("", ok("compare", "r.lua", "--seeds", "1", "--out", "c", "--dry-run"))
+  end)
+
+  it("leaves nothing at work when it is killed, and has its folder to itself", function()
+    program.write(folder .. "/r.lua", program.recipe { { "when.epochs(2)", "when.epochs(100000)" } })
+    program.write(folder .. "/kill.sh", ([[
+      "%s" compare r.lua --seeds 1 --jobs 2 --out c --quiet & p=$!
+      while [ ! -e c/runs/single-right-1/checkpoint.safetensors ]; do sleep 0.01; done
+      "%s" compare r.lua --seeds 1 --out c; echo $?
+      kill -KILL $p; wait $p
+      for i in $(seq 500); do # the runs that it has left end by themselves, and then the folder is free
+        "%s" compare r.lua --seeds 1 --out c --dry-run > lines 2> message && break; sleep 0.02
+      done
+      cat message; wc -l < lines]]):gsub("%%s", (os.getenv "MTL_PROGRAM")))
+    local said = program.run(folder, { folder .. "/kill.sh" }, nil, "/bin/sh")
+    assert.equal("mtl: compare: 'c' is in use by another mtl compare, or by runs of one that are about to end\n",
+      said.err:match "^[^\n]*\n")
+    assert.equal("1\n8\n", said.out)
+    has(read "lines", "--out c/runs/single-right-1 ", "--resume")
+  end)
+
+  it("compares with several rows, in the area under a task's KPI, and trains without stages", function()
+    local flat = "flat:focal{normalize=true}"
+    local out = ok("compare", "r.lua", "--policies", "recipe," .. flat, "--seeds", "3", "--jobs", "2", "--out", "c",
+      "--primary", "area:right", "--against", "uniform," .. flat .. ",tuned fixed", "--guard", "left=0.5")
+    has(out, "Against uniform: area under the validation KPI of right", "Against tuned fixed: each task's test KPI",
+      "for the 3 comparisons", "left may lose 0.5", "left 24, right 24 (" .. flat .. ")", "tuned fixed: with each seed")
+    local r = result "c"
+    assert.same({ "area:right", { { task = "left", most = 0.5 } } }, { r.primary, r.guards })
+    local recipe = r.rows.recipe
+    assert.same({ "uniform", flat, "tuned fixed" },
+      { recipe.differences[1].against, recipe.differences[2].against, recipe.differences[3].against })
+    assert.is_nil(r.rows[flat].differences[1].p_holm) -- what policies are compared with is not tested itself
+    local run = core.json_decode(read "c/runs/flat-focal-normalize=true-2/run.json")
+    assert.same({ { "flat", "true" }, { "policy", "focal{normalize=true}" } }, run.set)
+    -- the area by hand: no KPI of the right task in the first of three epochs
+    local sum = 0
+    for _, line in ipairs(lines(read "c/runs/fixed-0.1-0.9-2/metrics.jsonl")) do
+      local record = core.json_decode(line)
+      sum = sum + (record.kind == "valid" and record.tasks.right and record.tasks.right.kpi or 0)
+    end
+    assert.truthy(sum > 0)
+    assert.equal(sum / 3, r.rows["fixed 0.1/0.9"].by_seed[2].area.right)
+    has(read "c/compare.csv", "recipe,policy,2,done,right,area,")
+    has(read "c/compare.svg", "area under the validation KPI of right")
+    -- the question is the plan's, until another is asked
+    assert.equal(out:match "Against uniform.*", ok("compare", "c"):match "Against uniform.*")
+    has(ok("compare", "c", "--primary", "kpi", "--against", "fixed 0.5/0.5"), "planned with area:right",
+      "Against fixed 0.5/0.5: mean test KPI")
+  end)
+
+  it("takes all policies that the recipe can serve, and names the others", function()
+    ok("compare", "r.lua", "--policies", "all,rlw{dirichlet=true}", "--seeds", "1", "--dry-run", "--out", "c")
+    local p = core.json_decode(read "c/plan.json")
+    local names, refused = {}, {}
+    for _, row in ipairs(p.rows) do
+      names[row.name] = row.kind
+    end
+    for _, entry in ipairs(p.refused) do
+      refused[entry.name] = entry.reason
+    end
+    for _, name in ipairs(require "mtl.policy".names()) do
+      assert.truthy(names[name] or refused[name] or name == "fixed", name)
+    end
+    assert.same({ "policy", "policy", "policy" }, { names.mgda, names.focal, names["rlw{dirichlet=true}"] })
+    assert.truthy(refused.custom)
+    program.write(folder .. "/r.lua", program.recipe { { "loss.mse()", "loss.poisson()" } })
+    ok("compare", "r.lua", "--policies", "all", "--seeds", "1", "--dry-run", "--out", "d")
+    for _, entry in ipairs(core.json_decode(read "d/plan.json").refused) do
+      refused[entry.name] = entry.reason
+    end
+    has(refused.dwa, "right", "negative")
+    has(ok("compare", "d"), "Not run: dwa: ")
   end)
 
   it("prints lines that a shell runs", function()
@@ -209,6 +283,11 @@ describe("mtl compare", function()
     wrong({ "compare", "r.lua", "--tune", "lr" }, "--tune", "path=value,value")
     wrong({ "compare", "r.lua", "--grid", "gamma=1,,2" }, "--grid", "path=value,value")
     wrong({ "compare", "r.lua", "--primary", "kpis" }, "did you mean 'kpi'?")
+    wrong({ "compare", "r.lua", "--primary", "area:rigth" }, "--primary: there is no task 'rigth'", "'right'")
+    wrong({ "compare", "r.lua", "--against", "unifrm" }, "--against: there is no row 'unifrm'", "'uniform'")
+    wrong({ "compare", "r.lua", "--guard", "lft=0.1" }, "--guard: there is no task 'lft'", "'left'")
+    wrong({ "compare", "r.lua", "--guard", "left=1%" }, "--guard left=1%", "left=0.01")
+    wrong({ "compare", "r.lua", "--policies", "flat:recipe" }, "there is no policy 'recipe'")
     wrong({ "compare", "r.lua", "--out", "." }, "'.' exists, and is not a comparison")
     wrong({ "compare", "." }, "'.' is not a comparison: it has no plan.json")
     wrong({ "compare", "nothing.lua" }, "nothing.lua")
@@ -219,6 +298,36 @@ describe("mtl compare", function()
     program.write(folder .. "/left.lua", program.recipe { { 'tasks = { "left", "right" }', 'tasks = { "left" }' },
       { "policy.focal { gamma = 2 }", "policy.uniform()" } })
     wrong({ "compare", "left.lua" }, "no stage of the recipe has two or more tasks")
+  end)
+end)
+
+describe("flat", function()
+  it("is one stage of all tasks, as long as the stages together", function()
+    local recipe = require "mtl.recipe"
+    local nn, loss, when, policy = require "mtl.nn", require "mtl.loss", require "mtl.when", require "mtl.policy"
+    local x = core.rand(8, 2)
+    local data = require "mtl.data".tensors { inputs = x, targets = { a = x:select(2, 1), b = x:select(2, 2) } }
+    local function made(flat, ends, only)
+      local tasks = {}
+      for i, name in ipairs { "a", "b" } do
+        tasks[i] = { name = name, head = nn.linear(2, 1), loss = loss.mse(), kpi = require "mtl.kpi".r2() }
+      end
+      return recipe.new { data = data, trunk = nn.linear(2, 2), tasks = tasks, flat = flat, only = only,
+        policy = policy.gls(), stages = {
+          { tasks = { "a" }, ends = when.epochs(2), freeze = "trunk" },
+          { tasks = { "a", "b" }, ends = ends, policy = policy.rlw() },
+        } }
+    end
+    local r = made(true, when.epochs(3))
+    local stage = r.stages[1]
+    assert.same({ 1, false, { "a", "b" }, { 1, 2 }, 3, "gls", 5, {} }, { #r.stages, r.staged, stage.tasks, stage.index,
+      stage.mask, stage.policy.type, stage.ends:length(1), stage.freeze })
+    assert.equal(6, made(true, when.kpi("b", 0.5) | when.epochs(4)).stages[1].ends:length(1))
+    assert.equal(5, made(true, when.epochs(3), "b").stages[1].ends:length(1)) -- alone, for as long as the flat stage
+    assert.equal(2, #made(false, when.epochs(3)).stages)
+    assert.error_matches(function()
+      made(true, when.steps(7))
+    end, "flat: the stages are counted in epochs and in steps")
   end)
 end)
 

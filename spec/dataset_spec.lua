@@ -5,6 +5,21 @@ local function sums(t)
   return t:reshape(#t, -1):cast("float32"):sum(2):totable()
 end
 
+describe("the folder of the data sets", function()
+  it("is found by a program that was replaced while it runs", function()
+    local program = dofile "spec/support/program.lua"
+    local folder = program.folder()
+    program.write(folder .. "/s.lua", 'os.remove "build/mtl"; print(require "mtl.home".datasets())')
+    program.write(folder .. "/run.sh", ([[
+      unset MTL_HOME LUA_PATH LUA_CPATH; mkdir build datasets; cp "%s" build/mtl; build/mtl lua s.lua]]):format(
+      os.getenv "MTL_PROGRAM"))
+    local said = program.run(folder, { folder .. "/run.sh" }, nil, "/bin/sh")
+    local expected = core.realpath(folder .. "/datasets") .. "\n"
+    program.remove(folder)
+    assert.same({ 0, "", expected }, { said.status, said.err, said.out })
+  end)
+end)
+
 describe("dataset", function()
   it("offers the nearest name for one that it does not know", function()
     assert.error_matches(function() dataset "multimnits" end, "did you mean 'multimnist'")

@@ -5,7 +5,11 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -44,6 +48,9 @@ static int start(pid_t *pid, char **argv, const char *log)
     return error;
 }
 
+/* Who started this process, where core.spawn did. */
+#define PARENT "MTL_PARENT"
+
 /* core.spawn({ "mtl", "run", ... }, log) -> pid. The first word is only a name: what runs is this program. */
 static int l_spawn(lua_State *L)
 {
@@ -60,7 +67,10 @@ static int l_spawn(lua_State *L)
     }
     argv[n] = NULL;
     pid_t pid;
-    int error = start(&pid, argv, log);
+    char self[24];
+    snprintf(self, sizeof self, "%ld", (long)getpid());
+    int error = setenv(PARENT, self, 1) != 0 ? errno : start(&pid, argv, log);
+    unsetenv(PARENT); /* it is for this child alone */
     if (error)
         return luaL_error(L, "spawn: %s (output to %s): %s", argv[0], log, strerror(error));
     lua_pushinteger(L, pid);
@@ -97,9 +107,59 @@ static int l_terminate(lua_State *L)
     return 0;
 }
 
+/* core.follow_parent(): where core.spawn started this process, it is asked to stop as by core.terminate when the
+   process that did so ends, however that is; its work would have nobody to wait for it. */
+static int l_follow_parent(lua_State *L)
+{
+    (void)L;
+    const char *parent = getenv(PARENT);
+    if (parent) {
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
+        bool orphan = strtol(parent, NULL, 10) != (long)getppid(); /* it ended before that */
+        unsetenv(PARENT);
+        if (orphan)
+            raise(SIGTERM);
+    }
+    return 0;
+}
+
+/* core.program() -> where the file of this program lies, or lay before it was replaced; nil where the system does not
+ * say */
+static int l_program(lua_State *L)
+{
+    static const char gone[] = " (deleted)"; /* what Linux appends then */
+    char path[4096];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path);
+    size_t tail = sizeof gone - 1;
+    if (n > (ssize_t)tail && memcmp(path + n - tail, gone, tail) == 0)
+        n -= (ssize_t)tail;
+    if (n > 0 && n < (ssize_t)sizeof path)
+        lua_pushlstring(L, path, (size_t)n);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+/* core.lock(folder) -> false where another process holds it, else true. This process and those that core.spawn starts
+   hold it till the last of them ends. A file system that knows no locks locks nothing. */
+static int l_lock(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    int fd = open(path, O_RDONLY | O_DIRECTORY);
+    if (fd < 0)
+        return luaL_error(L, "lock: %s: %s", path, strerror(errno));
+    bool held = flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (held)
+        close(fd);
+    lua_pushboolean(L, !held);
+    return 1;
+}
+
 void lmtl_open_process(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"spawn", l_spawn}, {"wait_any", l_wait_any}, {"terminate", l_terminate}, {NULL, NULL}};
+        {"spawn", l_spawn}, {"wait_any", l_wait_any},           {"terminate", l_terminate},
+        {"lock", l_lock},   {"follow_parent", l_follow_parent}, {"program", l_program},
+        {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
 }

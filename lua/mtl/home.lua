@@ -15,7 +15,7 @@ local function candidates()
   local list = { here:match "^@(.*)/lua/mtl/home%.lua$" }
   local prefix = here:match "^@(.*)/share/lua/5%.4/mtl/home%.lua$"
   list[#list + 1] = prefix and path.join(prefix, "share/mtl")
-  local program = core.realpath "/proc/self/exe"
+  local program = core.program()
   if program then
     local folder = path.split(program)
     list[#list + 1] = path.join(folder, "..")

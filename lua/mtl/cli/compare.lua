@@ -7,6 +7,7 @@ local path = require "mtl.path"
 local text = require "mtl.cli.text"
 
 local TIMING_STEPS = "200"
+local question = { primary = true, against = true, guard = true } -- options that runs do not depend on
 
 -- gamma=1,2 -> { "gamma", { "1", "2" } }
 local function values(s)
@@ -28,7 +29,6 @@ local function keep_plan(p, dir)
   elseif made and (made.type ~= "folder" or #core.listdir(dir) > 0) then
     error(("compare: '%s' exists, and is not a comparison; name another --out"):format(dir), 0)
   end
-  core.mkdir(dir)
   core.file_write(path.join(dir, "plan.json"), core.json_encode(p, true) .. "\n")
 end
 
@@ -78,9 +78,9 @@ local function timing(p, c)
   end
 end
 
-local function report(p, dir, primary, quiet)
+local function report(p, dir, quiet)
   local write = require "mtl.compare.write"
-  local r = require "mtl.compare.result".of(p, dir, primary)
+  local r = require "mtl.compare.result".of(p, dir)
   write.all(r, dir)
   if quiet then
     return
@@ -92,7 +92,7 @@ local function report(p, dir, primary, quiet)
     end
     text.say(t.title, table.concat(text.table(t.rows, right, { 1 }), "\n"), "")
   end
-  for _, note in ipairs(write.notes(r)) do
+  for _, note in ipairs(require "mtl.compare.notes"(r)) do
     text.say(text.clean(note))
   end
   text.say("", text.clean(path.join(dir, "compare.md")))
@@ -107,6 +107,10 @@ local function start(file, options, argv)
   local c = { program = argv[0] or "mtl", recipe = file, dir = options.out or path.join("runs", p.recipe .. "-compare"),
     data = options.data, device = options.device, trust = options.trust, jobs = jobs, quiet = options.quiet,
     all_threads = all, threads = math.max(1, all // jobs) }
+  core.mkdir(c.dir)
+  if not core.lock(c.dir) then
+    error(("compare: '%s' is in use by another mtl compare, or by runs of one that are about to end"):format(c.dir), 0)
+  end
   local first = left(p, c, (gather.runs(p, c.dir)), files) -- runs of another plan are noticed before this one is kept
   keep_plan(p, c.dir)
   if options.dry_run then
@@ -123,17 +127,18 @@ local function start(file, options, argv)
   if options.timing then
     timing(p, c)
   end
-  report(p, c.dir, options.primary or "kpi", options.quiet)
+  report(p, c.dir, options.quiet)
 end
 
 return {
   name = "compare",
   summary = "does any policy help? runs them all, with seeds and intervals",
-  usage = { "mtl compare RECIPE --policies a,b,c --seeds N [OPTIONS]", "mtl compare DIR [--primary kpi|delta_m]" },
+  usage = { "mtl compare RECIPE --policies a,b,c --seeds N [OPTIONS]",
+    "mtl compare DIR [--primary WHAT] [--against A,B] [--guard TASK=X]" },
   arguments = { "RECIPE" },
   options = {
     { name = "policies", value = "A,B", help = "policies of every stage with two tasks or more: focal,focal{gamma=1}; "
-      .. "recipe: those it has" },
+      .. "recipe: those it has; flat:NAME: all tasks from the start; all: every policy" },
     { name = "seeds", value = "N", read = args.size, help = "seeds 1 to N (default: 5)" },
     { name = "jobs", value = "J", read = args.threads, help = "runs side by side (default: 1)" },
     { name = "grid", value = "PATH=V,V", many = true, read = values,
@@ -141,8 +146,11 @@ return {
     { name = "tune", value = "PATH=V,V", many = true, read = values,
       help = "choose a value for each row on validation: lr=0.001,0.01" },
     { name = "tune-seeds", value = "N", read = args.size, help = "seeds to tune on (default: 1)" },
-    { name = "primary", value = "WHAT", read = args.choice("kpi", "delta_m"),
-      help = "primary endpoint: kpi, the mean test KPI (default), or delta_m" },
+    { name = "primary", value = "WHAT", help = "primary endpoint: kpi, the mean test KPI (default), delta_m, or "
+      .. "area:TASK, under the validation KPI" },
+    { name = "against", value = "A,B", help = "rows that policies are compared with (default: uniform)" },
+    { name = "guard", value = "TASK=X", many = true, read = args.assignment,
+      help = "what a policy may cost a task of its test KPI: easy=0.01" },
     { name = "timing", help = "measure each row's speed alone, after runs that were side by side" },
     { name = "dry-run", help = "print the runs that are left, one mtl run a line, and run nothing" },
     { name = "out", value = "DIR", read = args.path, help = "folder of the comparison (default: runs/NAME-compare)" },
@@ -161,10 +169,13 @@ It writes compare.md, compare.json, compare.csv and compare.svg.]],
       return start(rest[1], options, argv)
     end
     for name in pairs(options) do
-      if name ~= "primary" and name ~= "quiet" then
+      if not question[name] and name ~= "quiet" then
         error(("compare: a folder's runs are read as they are; leave --%s out"):format((name:gsub("_", "-"))), 0)
       end
     end
-    report(require "mtl.compare.plan".read(rest[1]), rest[1], options.primary or "kpi", options.quiet)
+    local p = require "mtl.compare.plan".read(rest[1])
+    p.planned = options.primary and p.primary ~= options.primary and p.primary or nil
+    require "mtl.compare.question".add(p, options)
+    report(p, rest[1], options.quiet)
   end,
 }

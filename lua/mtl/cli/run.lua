@@ -81,6 +81,7 @@ end
 local function train(recipe, files, options)
   local progress = require "mtl.progress".new { quiet = options.quiet, max_steps = options.max_steps }
   core.catch_signals()
+  core.follow_parent()
   local ok, result = pcall(require "mtl.trainer".train, recipe, {
     out = options.out, seed = options.seed, device = options.device, threads = options.threads,
     max_steps = options.max_steps, resume = options.resume, data_dir = options.data, files = files,

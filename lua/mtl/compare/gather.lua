@@ -1,20 +1,11 @@
 --- Reads the runs of a comparison and works out what they say.
 local core = require "mtl.core"
 local folder = require "mtl.folder"
+local log = require "mtl.compare.log"
 local path = require "mtl.path"
 local plan = require "mtl.compare.plan"
 
 local gather = {}
-
-local function read(file)
-  local f <close> = io.open(file, "rb")
-  return f and f:read "a"
-end
-
-local function decode(text)
-  local ok, value = pcall(core.json_decode, text or "")
-  return ok and type(value) == "table" and value or nil
-end
 
 -- The run in a folder was made with these settings; a comparison of other runs would be none.
 local function same(p, run, dir)
@@ -25,76 +16,29 @@ local function same(p, run, dir)
   end
 end
 
--- The mean KPI of a validation record over its tasks.
-local function mean_kpi(record)
-  local sum, n, names = 0, 0, {}
-  for name in pairs(record.tasks) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  for _, name in ipairs(names) do
-    local kpi = record.tasks[name].kpi
-    if type(kpi) == "number" then
-      sum, n = sum + kpi, n + 1
-    end
-  end
-  return n > 0 and sum / n or nil
-end
-
-local function median(list)
-  table.sort(list)
-  return list[(#list + 1) // 2]
-end
-
--- What a log says: diverged; valid: the mean validation KPI of the last epoch, or of the best one since the tasks
--- last changed, by the recipe's `select`; rate: samples per second in the last stage with the most tasks.
-local function read_log(p, file)
-  local log, stage, most, rates = {}, nil, 0, {}
-  for line in (read(file) or ""):gmatch "([^\n]+)\n" do
-    local record = decode(line) or {}
-    if record.kind == "stage" and type(record.tasks) == "table" then
-      local tasks = table.concat(record.tasks, "\0")
-      if p.select == "valid" and tasks ~= stage then
-        log.valid = nil
-      end
-      stage = tasks
-      if #record.tasks >= most then
-        most, rates = #record.tasks, {}
-      end
-      log.counting = #record.tasks == most
-    elseif record.kind == "step" and log.counting and type(record.samples_per_s) == "number" then
-      rates[#rates + 1] = record.samples_per_s
-    elseif record.kind == "valid" and type(record.tasks) == "table" then
-      local kpi = mean_kpi(record)
-      log.valid = p.select == "valid" and log.valid and kpi and math.max(log.valid, kpi) or kpi
-    end
-    log.diverged = record.kind == "diverged" and record or nil
-  end
-  if #rates > 1 then
-    table.remove(rates, 1) -- the first step also allocates
-  end
-  log.rate = median(rates)
-  return log
-end
-
---- What a run has come to: { state = "done" | "diverged" | "begun" | "missing", test, valid, rate }.
+--- What a run has come to: { state = "done" | "diverged" | "begun" | "missing", test, rate }, and, where it is done,
+-- what its log says: valid, kpis, area, steps.
 function gather.run(p, run, dir)
   local at = path.join(path.join(dir, "runs"), run.id)
   if not core.stat(path.join(at, "run.json")) then
     return { state = "missing" }
   end
   same(p, run, at)
-  local log = read_log(p, path.join(at, "metrics.jsonl"))
-  local summary = decode(read(path.join(at, "summary.json")))
+  local said = log.read(p, path.join(at, "metrics.jsonl"))
+  local summary = log.decode(log.text(path.join(at, "summary.json")))
   local done = summary and type(summary.test) == "table"
-  return { state = done and "done" or log.diverged and "diverged" or "begun", test = done and summary.test,
-    valid = done and log.valid, rate = log.rate }
+  local result = { state = done and "done" or said.diverged and "diverged" or "begun", rate = said.rate }
+  if done then
+    result.test, result.valid, result.kpis = summary.test, said.valid, said.kpis
+    result.area, result.steps = said.area, said.steps
+  end
+  return result
 end
 
 --- The samples per second of a timing run that is done, or nil.
 function gather.timing(p, unit, dir)
   local at = path.join(path.join(dir, "timing"), unit.id)
-  return core.stat(path.join(at, "summary.json")) and read_log(p, path.join(at, "metrics.jsonl")).rate or nil
+  return core.stat(path.join(at, "summary.json")) and log.read(p, path.join(at, "metrics.jsonl")).rate or nil
 end
 
 --- The setting that tuning chose for a unit: the best mean validation KPI, where a diverged run counts as 0.
@@ -170,7 +114,7 @@ end
 
 -- One row with one seed: its units' runs as one.
 local function one(p, row, seed, dir, chosen)
-  local run, rate = { state = "done", test = {}, valid = 0, seed = seed }, 0
+  local run, rate = { state = "done", test = {}, valid = 0, kpis = {}, area = {}, steps = {}, seed = seed }, 0
   for _, unit in ipairs(row.units) do
     local r = { state = "missing" }
     if chosen[unit] then
@@ -179,16 +123,17 @@ local function one(p, row, seed, dir, chosen)
     if r.state ~= "done" and run.state ~= "diverged" then
       run.state = r.state
     end
-    for name, figures in pairs(r.test or {}) do
-      run.test[name] = figures
+    for _, part in ipairs { "test", "kpis", "area", "steps" } do
+      for name, figures in pairs(r[part] or {}) do
+        run[part][name] = figures
+      end
     end
     run.valid = run.valid and r.valid and run.valid + r.valid / #row.units or nil
     rate = rate and r.rate and rate + 1 / r.rate or nil -- one after the other
   end
   run.rate = rate and 1 / rate
   if run.state ~= "done" then
-    run.test, run.valid = nil, nil
-    return run
+    return { state = run.state, seed = seed, rate = run.rate }
   end
   local sum, n = 0, 0
   for _, task in ipairs(p.tasks) do

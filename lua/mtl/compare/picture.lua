@@ -1,9 +1,9 @@
---- A picture of a comparison, as SVG: each row's difference from uniform in the primary endpoint, by seed (pale), its
--- mean and interval.
+--- A picture of a comparison, as SVG: each row's difference from the first reference in the primary endpoint, by seed
+-- (pale), its mean and interval.
 local text = require "mtl.cli.text"
 
 local LEFT, WIDTH, RIGHT, LINE, TOP = 230, 400, 160, 24, 56
-local colour = { single = "#b8860b", uniform = "#222222", fixed = "#777777", policy = "#1f5fa8" }
+local colour = { single = "#b8860b", uniform = "#222222", fixed = "#777777", tuned = "#777777", policy = "#1f5fa8" }
 
 local function escaped(s)
   return (text.clean(s):gsub("[&<>\"]", { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ["\""] = "&quot;" }))
@@ -13,8 +13,8 @@ end
 local function scale(r)
   local low, high = 0, 0
   for _, row in ipairs(r.rows) do
-    local d = row.difference
-    for _, x in ipairs(row.by_seed) do
+    local d = row.differences[1]
+    for _, x in ipairs(d and d.by_seed or {}) do
       low, high = math.min(low, x), math.max(high, x)
     end
     if d and d.half then
@@ -47,7 +47,8 @@ return function(r)
   add('<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" font-family="sans-serif" '
     .. 'font-size="12">', total, height, total, height)
   add('<rect width="%d" height="%d" fill="white"/>', total, height)
-  add('<text x="%d" y="22" font-size="15">%s: difference from uniform</text>', 12, escaped(r.plan.recipe))
+  add('<text x="%d" y="22" font-size="15">%s: difference from %s</text>', 12, escaped(r.plan.recipe),
+    escaped(r.plan.against[1]))
   add('<text x="%d" y="40" fill="#555">%s, %s is better; %d seeds; dots: seeds, bars: mean and 95 %% interval</text>',
     12, escaped(r.endpoint.title), r.endpoint.higher and "higher" or "lower", #r.plan.seeds)
   for i = 0, math.floor((high - low) / step + 0.5) do
@@ -58,26 +59,29 @@ return function(r)
     add('<text x="%.1f" y="%d" text-anchor="middle" fill="#555">%s</text>', x, bottom + 18,
       zero and "0" or ("%+.4g"):format(value))
   end
-  local uniform = r.rows.uniform[r.primary].mean
-  add('<text x="%.1f" y="%d" text-anchor="middle" fill="#555">uniform%s</text>', x_of(0), bottom + 36,
-    uniform and " = " .. r.endpoint.format:format(uniform) or "")
+  for _, row in ipairs(r.rows) do
+    if not row.differences[1] then
+      add('<text x="%.1f" y="%d" text-anchor="middle" fill="#555">%s%s</text>', x_of(0), bottom + 36, escaped(row.name),
+        row.primary.mean and " = " .. r.endpoint.format:format(row.primary.mean) or "")
+    end
+  end
   for i, row in ipairs(r.rows) do
-    local y, ink, d = TOP + LINE * (i - 0.5), colour[row.kind], row.difference
+    local y, ink, d = TOP + LINE * (i - 0.5), colour[row.kind], row.differences[1]
     add('<text x="%d" y="%.1f" text-anchor="end" fill="%s">%s</text>', LEFT - 12, y + 4, ink,
       escaped(text.shorten(row.name, 30, true)))
     if d and d.half then
       add('<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="%s" stroke-width="2"/>', x_of(d.mean - d.half), y,
         x_of(d.mean + d.half), y, ink)
     end
-    for _, value in ipairs(row.by_seed) do
+    for _, value in ipairs(d and d.by_seed or {}) do
       add('<circle cx="%.1f" cy="%.1f" r="3" fill="%s" fill-opacity="0.4"/>', x_of(value), y, ink)
     end
-    if d or row.kind == "uniform" then
+    if not d or d.mean then
       add('<rect x="%.1f" y="%.1f" width="8" height="8" fill="%s" stroke="%s" stroke-width="1.5"/>',
         x_of(d and d.mean or 0) - 4, y - 4, (row.kind == "policy" or not d) and ink or "white", ink)
     end
     local said = row.diverged > 0 and ("%d/%d diverged"):format(row.diverged, #row.runs)
-      or row.kind == "policy" and row.verdict:match "^[^(:]*" or row == r.best_fixed and "best on validation" or ""
+      or d and d.tested and d.verdict:match "^[^(:;]*" or row == r.best_fixed and "best on validation" or ""
     add('<text x="%d" y="%.1f" fill="%s">%s</text>', LEFT + WIDTH + 12, y + 4, ink, escaped(said))
   end
   out[#out + 1] = "</svg>\n"

@@ -1,9 +1,11 @@
 --- What a comparison runs. plan.json holds it: recipe, tasks { name, metrics { name, higher } }, seeds, tune { settings
 -- { name, set }, seeds }, and rows { name, kind ("single", "uniform", "fixed", "policy"), units }. A unit { id, set,
 -- task } is what is trained for a row with each seed; a row of single tasks has one for each task, any other has one.
+-- Rows of `all` that the recipe cannot serve are in refused { name, reason }. What is asked: see question.lua.
 local core = require "mtl.core"
 local open = require "mtl.cli.open"
 local path = require "mtl.path"
+local question = require "mtl.compare.question"
 local rows = require "mtl.compare.rows"
 local setup = require "mtl.setup"
 
@@ -43,19 +45,28 @@ local function count_up(from, n)
   return list
 end
 
--- Every unit's recipe is made once, so that what is wrong shows before anything runs.
+-- Every unit's recipe is made once, so that what is wrong shows before anything runs. A row of `all` that the recipe
+-- cannot serve is left out, and named.
 local function check(p, file, options)
+  local kept = {}
   for _, row in ipairs(p.rows) do
+    local fits = true
     for _, unit in ipairs(row.units) do
       local set = append(p.set, unit.set, p.tune and p.tune.settings[1].set or {})
       local ok, message = pcall(function()
         setup.refuse_policies((open.recipe(file, { set = set, trust = options.trust, data = options.data })))
       end)
-      if not ok then
+      if not ok and row.optional then
+        fits = false
+        p.refused[#p.refused + 1] = { name = row.name, reason = rows.reason(message) }
+      elseif not ok then
         error(("row '%s': %s"):format(row.name, tostring(message)), 0)
       end
     end
+    row.optional = nil
+    kept[#kept + 1] = fits and row or nil
   end
+  p.rows = kept
 end
 
 --- Makes the plan of a comparison. @param options of the command
@@ -70,13 +81,15 @@ function plan.new(file, options)
     error("compare: no stage of the recipe has two or more tasks; there is nothing to weigh", 0)
   end
   local p = { format = 1, recipe = recipe.name, rows = {}, tasks = {}, set = core.array(append(options.set or {})),
-    seeds = count_up(0, options.seeds or 5), select = recipe.select, version = core.VERSION }
-  local function add(name, kind, set, units)
+    seeds = count_up(0, options.seeds or 5), select = recipe.select, refused = core.array {},
+    version = core.VERSION }
+  local function add(name, kind, set, units, optional)
     if names[name] then
       error(("compare: '%s' is asked for twice"):format(name), 0)
     end
     names[name] = true
-    p.rows[#p.rows + 1] = { name = name, kind = kind, units = units or { { id = id(name), set = core.array(set) } } }
+    p.rows[#p.rows + 1] = { name = name, kind = kind, optional = optional,
+      units = units or { { id = id(name), set = core.array(set) } } }
   end
   local singles = {}
   for i, task in ipairs(recipe.tasks) do
@@ -86,7 +99,7 @@ function plan.new(file, options)
   add("single task", "single", nil, singles)
   add("uniform", "uniform", rows.policy_set(places, "uniform"))
   rows.fixed(add, recipe, places)
-  rows.policies(add, options, places)
+  rows.policies(add, options, recipe, places, p.refused)
   if options.tune then
     p.tune = { settings = rows.settings(recipe, options.tune), seeds = count_up(TUNING_SEEDS, options.tune_seeds or 1) }
   end
@@ -95,6 +108,7 @@ function plan.new(file, options)
     p.timing[i] = { ("stages.%d.max_epochs"):format(i), "1" }
   end
   check(p, file, options)
+  question.add(p, options)
   return p, files
 end
 

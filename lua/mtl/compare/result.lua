@@ -1,18 +1,11 @@
---- What the runs of a comparison come to: figures by row and seed, paired differences from uniform, what may be said.
+--- What the runs of a comparison come to: figures by row and seed; what may be said of them is claims.lua's.
+local claims = require "mtl.compare.claims"
 local gather = require "mtl.compare.gather"
+local question = require "mtl.compare.question"
 local stats = require "mtl.compare.stats"
 
 local result = {}
 local value = gather.value
-
-local ALPHA = 0.05
-result.ALPHA = ALPHA
-
---- The primary endpoints: what they are called, and whether higher is better.
-result.endpoints = {
-  kpi = { title = "mean test KPI", higher = true, format = "%.4f" },
-  delta_m = { title = "delta m (%)", higher = false, format = "%.2f" },
-}
 
 -- All metrics of the comparison; the KPI of a task that names none.
 local function metrics_of(p)
@@ -94,85 +87,38 @@ local function add_ranks(r)
   end
 end
 
--- Paired differences from uniform in the primary endpoint, by seed.
-local function add_differences(r, key)
-  local uniform, tested = r.rows.uniform, {}
-  for _, row in ipairs(r.rows) do
-    row.by_seed = {}
-    for s, run in ipairs(row.runs) do
-      local other = uniform.runs[s]
-      if row ~= uniform and run[key] and other[key] then
-        row.by_seed[#row.by_seed + 1] = run[key] - other[key]
-      end
-    end
-    row.difference = row ~= uniform and #row.by_seed > 0 and stats.paired(row.by_seed, ALPHA) or nil
-    if row.kind == "policy" then
-      r.policies = r.policies + 1
-      if row.difference and row.difference.p and row.diverged == 0 and uniform.diverged == 0 then
-        tested[#tested + 1] = row
-      end
-    end
-  end
-  local ps = {}
-  for i, row in ipairs(tested) do
-    ps[i] = row.difference.p
-  end
-  for i, p in ipairs(stats.holm(ps)) do
-    local d = tested[i].difference
-    d.p_holm, d.detectable = p, stats.detectable(d.sd, d.n, #tested, ALPHA)
-  end
-  r.tested = #tested
-end
-
-local function verdict(r, row)
-  local d, uniform = row.difference, r.rows.uniform
-  if row.kind == "fixed" then
-    return row == r.best_fixed and "the best of the grid on validation" or ""
-  elseif row.kind ~= "policy" then
-    return ""
-  elseif row.diverged > 0 then
-    return ("diverged %d/%d: no claim"):format(row.diverged, #row.runs)
-  elseif uniform.diverged > 0 then
-    return ("uniform diverged %d/%d: no claim"):format(uniform.diverged, #row.runs)
-  elseif not d then
-    return "no runs to compare yet"
-  elseif not d.p then
-    return "fewer than 3 seeds: no claim"
-  elseif d.p_holm < ALPHA then
-    return (d.mean > 0) == r.endpoint.higher and "better" or "worse"
-  end
-  return ("no difference detected (could see >= %s)"):format(r.endpoint.format:format(d.detectable))
-end
-
---- The whole result. @param primary "kpi" or "delta_m"
-function result.of(p, dir, primary)
-  local r = { plan = p, primary = primary, endpoint = result.endpoints[primary], metrics = metrics_of(p),
-    rows = gather.rows(p, dir), policies = 0 }
+--- The whole result of a plan whose question is set (question.add).
+function result.of(p, dir)
+  local r = { plan = p, endpoint = question.endpoint(p), metrics = metrics_of(p), rows = gather.rows(p, dir) }
   add_deltas(r)
   add_ranks(r)
-  add_differences(r, primary)
+  claims.tune_fixed(r)
+  claims.differences(r)
   for _, row in ipairs(r.rows) do
-    for _, name in ipairs { "kpi", "delta_m", "delta_p" } do
-      row[name] = stats.summary(over_seeds(row, function(run)
-        return run[name]
-      end), ALPHA)
+    local function summary(get)
+      return stats.summary(over_seeds(row, get), claims.ALPHA)
     end
-    row.kpis = {}
+    for _, name in ipairs { "kpi", "delta_m", "delta_p" } do
+      row[name] = summary(function(run)
+        return run[name]
+      end)
+    end
+    row.primary, row.kpis, row.steps = summary(r.endpoint.of), {}, {}
     for i, task in ipairs(p.tasks) do
-      row.kpis[i] = stats.summary(over_seeds(row, function(run)
+      row.kpis[i] = summary(function(run)
         return value(run.test, { task = task.name })
-      end), ALPHA)
+      end)
+      row.steps[i] = stats.mean(over_seeds(row, function(run)
+        return run.steps[task.name]
+      end))
     end
     row.valid = stats.mean(over_seeds(row, function(run)
       return run.valid
     end))
-    local best = r.best_fixed
-    if row.kind == "fixed" and row.valid and (not best or row.valid > best.valid) then
-      r.best_fixed = row
-    end
   end
-  for _, row in ipairs(r.rows) do
-    row.verdict = verdict(r, row)
+  if r.endpoint.area and r.rows.uniform.done > 0 and not r.rows.uniform.primary.mean then
+    error(("compare: --primary %s reads the validation KPI, and the runs have none: the data have no split 'valid'")
+      :format(p.primary), 0)
   end
   result.time(r, dir)
   return r
@@ -186,8 +132,8 @@ function result.time(r, dir)
       local rate = gather.timing(r.plan, unit, dir)
       sum = sum and rate and sum + 1 / rate or nil
     end
-    row.rate = sum and 1 / sum
-    if not row.rate and r.plan.alone then
+    row.rate = sum and sum > 0 and 1 / sum or nil -- the tuned row has no runs of its own
+    if not row.rate and r.plan.alone and #row.units > 0 then
       row.rate = stats.mean(over_seeds(row, function(run)
         return run.rate
       end))

@@ -136,29 +136,76 @@ local function variants(name, declared, grids, places)
   return list
 end
 
---- Adds the policies that are asked for, each with all values of --grid.
-function rows.policies(add, options, places)
-  local asked = {}
+-- A row that is asked for by name: a policy, `recipe` for those that the recipe has, flat:POLICY for one stage of it.
+local function named(name, recipe)
+  local flat = name:match "^flat:%s*(.*)$"
+  if name == "recipe" then
+    return { name = name }
+  end
+  local ok, declared = pcall(override.value, flat or name, { type = "policy" })
+  if not ok or not declare.is(declared, "policy") then
+    error("compare: --policies: " .. (ok and ("'%s' is not a policy"):format(name) or tostring(declared)), 0)
+  elseif flat and not recipe.staged then
+    error(("compare: --policies: '%s': the recipe has no stages; leave flat: out"):format(name), 0)
+  end
+  return { name = name, text = flat or name, declared = declared, flat = flat ~= nil }
+end
+
+-- `all`: every policy with its defaults, but those that are asked for by name, and the rows that are there always.
+local function every(list, recipe, refused)
+  local given = { uniform = true, fixed = true }
+  for _, entry in ipairs(list) do
+    given[entry.name] = true
+  end
+  for _, name in ipairs(require "mtl.policy".names()) do
+    local ok, entry = pcall(named, name, recipe)
+    if not given[name] and ok then
+      entry.optional = true
+      list[#list + 1] = entry
+    elseif not given[name] then
+      refused[#refused + 1] = { name = name, reason = rows.reason(entry) }
+    end
+  end
+end
+
+--- What a message says, without where it was said.
+function rows.reason(message)
+  return (tostring(message):gsub("^compare: %-%-policies: ", ""):gsub("^[^%s:]+:%d+: ", "")
+    :gsub("^stage '[^']*': ", ""))
+end
+
+local function read_policies(options, recipe, refused)
+  local list, all = {}, false
   for _, name in ipairs(rows.split(options.policies or "uniform")) do
     if name == "" then
       error("compare: --policies has an empty name in it", 0)
+    elseif name == "all" then
+      all = true
     elseif name ~= "uniform" then -- which is there always
-      local ok, declared = pcall(override.value, name, { type = "policy" })
-      if name ~= "recipe" and (not ok or not declare.is(declared, "policy")) then
-        error("compare: --policies: " .. (ok and ("'%s' is not a policy"):format(name) or tostring(declared)), 0)
-      end
-      asked[#asked + 1] = { name = name, declared = name ~= "recipe" and declared or nil }
+      list[#list + 1] = named(name, recipe)
     end
   end
+  if all then
+    every(list, recipe, refused)
+  end
+  return list
+end
+
+--- Adds the policies that are asked for, each with all values of --grid.
+-- @param refused list that those of `all` go to that cannot be made: { name, reason }
+function rows.policies(add, options, recipe, places, refused)
+  local asked = read_policies(options, recipe, refused)
   for _, entry in ipairs(options.grid or {}) do
     for _, policy in ipairs(asked) do
       entry.option = entry.option or policy.declared and declare.definition(policy.declared).params[entry[1]] ~= nil
     end
   end
   for _, policy in ipairs(asked) do
-    local set = policy.declared and rows.policy_set(places, policy.name) or {}
-    for _, variant in ipairs(variants(policy.name, policy.declared, options.grid or {}, places)) do
-      add(variant[1], "policy", append(set, variant[2]))
+    local at = policy.flat and { { path = "policy" } } or places
+    local set = policy.declared and rows.policy_set(at, policy.text) or {}
+    for _, variant in ipairs(variants(policy.name, policy.declared, options.grid or {}, at)) do
+      add(variant[1], "policy", append(policy.flat and { { "flat", "true" } } or {}, set, variant[2]), nil,
+        policy.optional)
     end
   end
 end

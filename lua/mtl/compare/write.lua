@@ -1,6 +1,7 @@
 --- Writes what a comparison came to: compare.json, compare.csv, compare.md, compare.svg; and its tables for a terminal.
 local core = require "mtl.core"
 local export = require "mtl.compare.export"
+local notes = require "mtl.compare.notes"
 local path = require "mtl.path"
 local picture = require "mtl.compare.picture"
 local text = require "mtl.cli.text"
@@ -27,6 +28,7 @@ local function summary(r)
   for _, task in ipairs(r.plan.tasks) do
     head[#head + 1] = task.name
   end
+  head[#head + 1] = r.endpoint.area and "area" or nil
   for _, name in ipairs { "Δm %", "Δp %", "mean rank", "runs" } do
     head[#head + 1] = name
   end
@@ -37,6 +39,7 @@ local function summary(r)
     for t in ipairs(r.plan.tasks) do
       cells[#cells + 1] = figure(row.kpis[t], "%.4f")
     end
+    cells[#cells + 1] = r.endpoint.area and figure(row.primary, r.endpoint.format) or nil
     local single = row.kind == "single"
     cells[#cells + 1] = single and "0" or figure(row.delta_m, "%.2f")
     cells[#cells + 1] = single and "0" or figure(row.delta_p, "%.2f")
@@ -52,19 +55,46 @@ local function p_value(p)
   return p and (p < 1e-4 and "< .0001" or ("%.4f"):format(p)) or "-"
 end
 
-local function differences(r)
-  local signed = r.endpoint.format:gsub("%%", "%%+")
-  local rows = { { "row", "difference", "95 % interval", "p", "p (Holm)", "" } }
+local function signed(d, format)
+  format = format:gsub("%%", "%%+")
+  return d.mean and format:format(d.mean) or "-",
+    d.half and ("%s to %s"):format(format:format(d.mean - d.half), format:format(d.mean + d.half)) or "-"
+end
+
+-- Rows of a table of differences from the a-th reference: all from the first, those that are tested from others.
+local function each_difference(r, a, visit)
   for _, row in ipairs(r.rows) do
-    local d = row.difference
-    if row.kind ~= "uniform" and row.kind ~= "single" then
-      local tested = row.kind == "policy"
-      rows[#rows + 1] = { row.name, d and signed:format(d.mean) or "-",
-        d and d.half and ("%s to %s"):format(signed:format(d.mean - d.half), signed:format(d.mean + d.half)) or "-",
-        tested and p_value(d and d.p) or "", tested and p_value(d and d.p_holm) or "", row.verdict }
+    local d = row.differences[a]
+    if d and (d.tested or a == 1 and row.kind ~= "single") then
+      visit(row, d)
     end
   end
-  return { title = ("Against uniform: %s, paired by seed"):format(r.endpoint.title), rows = rows }
+end
+
+local function differences(r, a)
+  local rows = { { "row", "difference", "95 % interval", "p", "p (Holm)", "" } }
+  each_difference(r, a, function(row, d)
+    local mean, interval = signed(d, r.endpoint.format)
+    rows[#rows + 1] = { row.name, mean, interval, d.tested and p_value(d.p) or "", d.tested and p_value(d.p_holm) or "",
+      d.verdict }
+  end)
+  return { title = ("Against %s: %s, paired by seed"):format(r.plan.against[a], r.endpoint.title), rows = rows }
+end
+
+local function task_differences(r, a)
+  local rows = { { "row" } }
+  for t, task in ipairs(r.plan.tasks) do
+    rows[1][t + 1] = task.name
+  end
+  each_difference(r, a, function(row, d)
+    local cells = { row.name }
+    for t, x in ipairs(d.tasks) do
+      local mean, interval = signed(x, "%.4f")
+      cells[t + 1] = x.half and ("%s (%s)"):format(mean, interval) or mean
+    end
+    rows[#rows + 1] = cells
+  end)
+  return { title = ("Against %s: each task's test KPI (descriptive)"):format(r.plan.against[a]), rows = rows }
 end
 
 -- The metrics of tasks in their own units; nil where no task names any.
@@ -121,73 +151,22 @@ end
 --- The tables of a result.
 function write.tables(r)
   local tables = {}
-  for _, make in ipairs { summary, differences, metrics, settings, weights } do
+  tables[1] = summary(r)
+  for a in ipairs(r.plan.against) do
+    for _, t in ipairs { differences(r, a), task_differences(r, a) } do
+      tables[#tables + 1] = #t.rows > 1 and t or nil
+    end
+  end
+  for _, make in ipairs { metrics, settings, weights } do
     tables[#tables + 1] = make(r)
   end
   return tables
 end
 
-local function missing(r)
-  local n = 0
-  for _, row in ipairs(r.rows) do
-    n = n + #row.runs - row.done - row.diverged
-  end
-  return n
-end
-
---- Sentences that belong to the tables.
-function write.notes(r)
-  local p, notes = r.plan, {}
-  local function note(...)
-    notes[#notes + 1] = (...):format(select(2, ...))
-  end
-  if missing(r) > 0 then
-    note("Not all runs are there yet: %d of %d rows by seeds are missing or unfinished.", missing(r),
-      #r.rows * #p.seeds)
-  end
-  if p.tune then
-    note("Every row was tuned over %d settings by mean validation KPI on %d seed%s of its own; the figures are of "
-      .. "fresh seeds.", #p.tune.settings, #p.tune.seeds, #p.tune.seeds > 1 and "s" or "")
-  else
-    note "Learning rate not tuned."
-  end
-  note("Primary endpoint: %s (%s is better). Cells of single tasks and metrics are descriptive.", r.endpoint.title,
-    r.endpoint.higher and "higher" or "lower")
-  if #p.seeds < 3 then
-    note "Fewer than 3 seeds: no interval."
-  else
-    note("Intervals are t intervals over seeds (N - 1 degrees of freedom), each by itself. They cover the randomness "
-      .. "of training (initial weights, order, dropout), not that of the test set.")
-  end
-  if r.tested > 0 then
-    note("p (Holm) is corrected for the %d polic%s tested. \"could see\" is the true difference that a test at .05/%d "
-      .. "would have found in four of five such comparisons.", r.tested, r.tested == 1 and "y" or "ies", r.tested)
-  end
-  note("Fixed weights are baselines, and not tested. Single tasks train alone, under uniform, for the most epochs that "
-    .. "the recipe trains them. Every run is tested once, %s.", p.select == "valid"
-    and "at the epoch of its best mean validation KPI" or "as it is at its end")
-  note("Δm: mean relative change of all metrics (the KPI of a task that names none) against the same seed's single "
-    .. "tasks, lower is better. Δp: mean over tasks of the mean over their metrics, higher is better. Mean rank: of "
-    .. "the means over seeds, ties averaged.")
-  for _, place in ipairs(r.left_out) do
-    note("Left out of Δm and Δp: %s %s, whose single-task value is missing, near 0 or of either sign.",
-      r.metrics[place].task, r.metrics[place].name or "KPI")
-  end
-  for _, row in ipairs(r.rows) do
-    if row.diverged > 0 then
-      note("%s: %d of %d seeds diverged; its figures are of the others.", row.name, row.diverged, #row.runs)
-    end
-  end
-  if not r.timed then
-    note "Times are not shown: runs were made side by side, or elsewhere (--timing measures them one by one)."
-  end
-  return notes
-end
-
 local function markdown(r)
   local out = { ("# Comparison: %s"):format(r.plan.recipe), "" }
-  out[#out + 1] = ("%d tasks, seeds 1 to %d.\n\n![Differences from uniform](compare.svg)\n"):format(#r.plan.tasks,
-    #r.plan.seeds)
+  out[#out + 1] = ("%d tasks, seeds 1 to %d.\n\n![Differences from %s](compare.svg)\n"):format(#r.plan.tasks,
+    #r.plan.seeds, text.clean(r.plan.against[1]))
   for _, t in ipairs(write.tables(r)) do
     out[#out + 1] = "## " .. t.title .. "\n"
     for i, row in ipairs(t.rows) do
@@ -196,12 +175,17 @@ local function markdown(r)
         cells[c] = text.clean(cell):gsub("|", "\\|")
       end
       out[#out + 1] = "| " .. table.concat(cells, " | ") .. " |"
-      out[#out + 1] = i == 1 and "|---" .. ("|--:"):rep(#cells - 1) .. "|" or nil
+      if i == 1 then -- verdicts have no head, and are text
+        for c, cell in ipairs(row) do
+          cells[c] = (c == 1 or cell == "") and "---" or "--:"
+        end
+        out[#out + 1] = "|" .. table.concat(cells, "|") .. "|"
+      end
     end
     out[#out + 1] = ""
   end
   out[#out + 1] = "## Notes\n"
-  for _, note in ipairs(write.notes(r)) do
+  for _, note in ipairs(notes(r)) do
     out[#out + 1] = "- " .. text.clean(note)
   end
   return table.concat(out, "\n") .. "\n"

@@ -30,6 +30,7 @@ local keys = {
   stages = { type = "table" },
   ends = { type = "when" },
   only = { type = "string" }, -- a task, alone: see stages.lua
+  flat = { default = false, type = "boolean" }, -- one stage of all tasks: see there
   kpi_momentum = { default = 0.9, type = "number", least = 0, below = 1 },
   clip = { type = "number", above = 0 },
   accumulate = { default = 1, type = "size" },
@@ -84,7 +85,7 @@ end
 --- Makes a recipe. @return name, seed, data, kpi_momentum, clip, accumulate, select, log_every, diagnose, device,
 -- threads; tasks: { name, index, head, loss, kpi, metrics, metric_names, target, data }; stages: { name, tasks (names),
 -- index (places), mask, policy, ends, max_epochs, optimizer, freeze (list), reset_optimizer }; model_json; file; set
--- (what --set said); staged: whether it was written in stages
+-- (what --set said); staged: whether it was written in stages, and is trained so
 function recipe.new(t)
   local here = place.here()
   local sure = here and here.sure and here.source:sub(1, 1) == "@" and here

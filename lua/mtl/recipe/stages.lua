@@ -71,8 +71,8 @@ local function read_stage(stage, i, r, by_name, prepared, fail)
   stage.freeze = type(stage.freeze) == "string" and { stage.freeze } or stage.freeze or {}
 end
 
--- The end of one stage that trains a task for as long as all stages that have it do at most.
-local function all_along(name, list, fail)
+-- The end of one stage that lasts as long as all of a list do at most. @param what `only` or `flat`, for messages
+local function all_along(what, list, fail)
   local epochs, steps = 0, 0
   for _, stage in ipairs(list) do
     local function most(per_epoch)
@@ -83,12 +83,13 @@ local function all_along(name, list, fail)
     elseif most(1e9) == most(1) then
       steps = steps + most(1)
     else
-      fail(("only = '%s': stage '%s' ends after epochs or steps, whichever come first, so its length is not known")
-        :format(name, stage.name), stage.ends)
+      fail(("%s: stage '%s' ends after epochs or steps, whichever come first, so its length is not known"):format(what,
+        stage.name), stage.ends)
     end
   end
   if epochs > 0 and steps > 0 then
-    fail(("only = '%s': its stages are counted in epochs and in steps, which do not add up"):format(name), "only")
+    fail(("%s: the stages are counted in epochs and in steps, which do not add up"):format(what),
+      what:match "^%a+")
   end
   return epochs > 0 and when.epochs(math.tointeger(epochs)) or when.steps(math.tointeger(steps))
 end
@@ -108,8 +109,8 @@ local function alone(r, by_name, fail)
     fail(("only: no stage trains task '%s'"):format(task.name), "only")
   end
   r.stages = { { name = task.name, tasks = { task.name }, index = { task.index }, mask = 1 << (task.index - 1),
-    policy = r.uniform, ends = all_along(task.name, list, fail), optimizer = r.optimizer, freeze = {},
-    reset_optimizer = false } }
+    policy = r.uniform, ends = all_along(("only = '%s'"):format(task.name), list, fail), optimizer = r.optimizer,
+    freeze = {}, reset_optimizer = false } }
 end
 
 --- Reads stages, or makes the one that a recipe without them has.
@@ -132,6 +133,10 @@ function stages.read(r, by_name, fail)
       fail(("stages %d and %d are both named '%s'"):format(names[stage.name], i, stage.name), stage.name)
     end
     names[stage.name] = i
+  end
+  if r.flat and r.staged then -- in place of the stages one, of all tasks, under the recipe's policy and optimizer
+    r.stages, r.staged = { { name = "all", ends = all_along("flat", r.stages, fail) } }, false
+    read_stage(r.stages[1], 1, r, by_name, prepared, fail)
   end
   if r.only then
     alone(r, by_name, fail)
