@@ -1,5 +1,5 @@
--- Task gradients of parameters of more than 32,768 numbers, which a sweep writes row by row into the arena: they are those
--- of sweeps of one task each, to the last bits but the order of sums, and a further sweep adds to them.
+-- Task gradients of parameters of more than 32,768 numbers, which a sweep writes row by row into the arena: they are
+-- those of sweeps of one task each, to the last bits but the order of sums, and a further sweep adds to them.
 local core = require "mtl.core"
 local mtl = require "mtl"
 local nn = mtl.nn
@@ -12,7 +12,8 @@ local cases = {
   linear = { { nn.linear(256, 160), nn.tanh() }, noise("x", 4, 256) },
   ["linear of lines"] = { { nn.linear(256, 160), nn.tanh(), nn.flatten() }, noise("x", 4, 3, 256) },
   conv2d = { { nn.conv2d(32, 128, 3), nn.tanh(), nn.flatten() }, noise("x", 4, 32, 5, 5) },
-  ["conv2d in groups"] = { { nn.conv2d(64, 256, 3, { groups = 2 }), nn.tanh(), nn.flatten() }, noise("x", 2, 64, 4, 4) },
+  ["conv2d in groups"] = { { nn.conv2d(64, 256, 3, { groups = 2 }), nn.tanh(), nn.flatten() },
+    noise("x", 2, 64, 4, 4) },
   ["second conv2d"] = { { nn.conv2d(1, 32, 3), nn.conv2d(32, 128, 3), nn.tanh(), nn.flatten() },
     noise("x", 4, 1, 7, 7) },
   conv_transpose2d = { { nn.conv_transpose2d(64, 64, 3), nn.tanh(), nn.flatten() }, noise("x", 2, 64, 3, 3) },
