@@ -331,6 +331,21 @@ static mtl_status put(mtl_tensor *to, mtl_tensor *from, bool add)
     return add ? MTL_KERNEL(to, axpy, 1.0, from, to) : MTL_KERNEL(to, copy, to, from);
 }
 
+mtl_status mtl_slot_row(mtl_slot *slot, int task, mtl_tensor **out)
+{
+    mtl_arena *a = slot->arena;
+    int64_t shape[MTL_MAX_RANK + 1] = {1};
+    uint64_t bit = UINT64_C(1) << task;
+    MTL_TRY(check_rows(slot, false, bit));
+    if (slot->has_rows & bit || slot->param->rank >= MTL_MAX_RANK)
+        return MTL_OK;
+    MTL_TRY(rows_buffer(a));
+    memcpy(shape + 1, slot->param->shape, (size_t)slot->param->rank * sizeof *shape);
+    MTL_TRY(mtl_tensor_alias(a->rows, slot->param->rank + 1, shape, task * a->shared + slot->offset, out));
+    slot->has_rows |= bit;
+    return MTL_OK;
+}
+
 mtl_status mtl_slot_add(mtl_slot *slot, bool single, uint64_t row_mask, mtl_tensor *dx)
 {
     mtl_arena *a = slot->arena;

@@ -58,6 +58,9 @@ void mtl_slot_freeze(mtl_slot *slot, bool frozen);
 /* For the sweep. direct: a view [rows, ...] to write the gradient into, where nothing is there yet and it is
  *contiguous; else out stays NULL and the finished gradient goes through mtl_slot_add. */
 mtl_status mtl_slot_direct(mtl_slot *slot, bool single, uint64_t row_mask, mtl_tensor **out);
+/* The row of one task, to write its gradient into: a view with a leading 1; out stays NULL where something is there
+ * already. */
+mtl_status mtl_slot_row(mtl_slot *slot, int task, mtl_tensor **out);
 mtl_status mtl_slot_add(mtl_slot *slot, bool single, uint64_t row_mask, mtl_tensor *dx);
 
 #endif

@@ -184,6 +184,52 @@ mtl_status mtl_grad_out(mtl_grad_call *call, int i, mtl_tensor **dx)
     return MTL_OK;
 }
 
+enum { LARGE = 1 << 15 }; /* numbers: a smaller parameter is not what memory goes to, and one call is faster */
+
+bool mtl_grad_by_row(const mtl_grad_call *call, int i)
+{
+    const mtl_tensor *leaf = call->node->edges[i].leaf;
+    return leaf && leaf->slot && __builtin_popcountll(leaf->slot->tasks) > 1 && call->rows > 1 && leaf->count >= LARGE;
+}
+
+/* Row r of the cotangents, which is the sweep's row `task`. */
+static mtl_status one_part(mtl_grad_call *call, int i, mtl_tensor *from, int64_t r, int task, mtl_grad_part *part,
+                           const void *with)
+{
+    mtl_edge *edge = &call->node->edges[i];
+    mtl_tensor *row = NULL, *d = NULL;
+    mtl_status status;
+    MTL_TRY_GOTO(row_view(from, call->rows, r, &row));
+    MTL_TRY_GOTO(mtl_slot_row(edge->leaf->slot, task, &d));
+    bool there = d; /* the arena's own */
+    if (!there)
+        MTL_TRY_GOTO(rows_like(call->ctx, call->node->device, 1, edge->rank, edge->shape, &d));
+    status = part(call->node, with, 1, row, d);
+    if (there && status != MTL_OK)
+        edge->leaf->slot->has_rows &= ~(UINT64_C(1) << task);
+    if (!there && status == MTL_OK)
+        status = mtl_slot_add(edge->leaf->slot, false, UINT64_C(1) << task, d);
+done:
+    mtl_tensor_release(row);
+    mtl_tensor_release(d);
+    return status;
+}
+
+mtl_status mtl_grad_parts(mtl_grad_call *call, int i, mtl_tensor *from, mtl_grad_part *part, const void *with)
+{
+    mtl_tensor *d;
+    int64_t r = 0;
+    if (!mtl_grad_by_row(call, i)) {
+        MTL_TRY(mtl_grad_out(call, i, &d));
+        return part(call->node, with, call->rows, from, d);
+    }
+    for (int task = 0; task < MTL_MAX_TASKS; task++) {
+        if (call->row_mask >> task & 1)
+            MTL_TRY(one_part(call, i, from, r++, task, part, with));
+    }
+    return MTL_OK;
+}
+
 mtl_status mtl_grad_give(mtl_grad_call *call, int i, mtl_tensor *dx)
 {
     call->dx[i] = mtl_tensor_retain(dx);

@@ -6,15 +6,25 @@
 
 enum { X, WEIGHT, BIAS };
 
+static mtl_status weight_grad(const mtl_node *node, const void *with, int64_t rows, mtl_tensor *dy, mtl_tensor *d)
+{
+    return MTL_KERNEL(d, conv2d_grad, with, rows, node->saved[X], NULL, dy, NULL, d, NULL);
+}
+
 static mtl_status backward(mtl_grad_call *call)
 {
     const mtl_node *node = call->node;
     mtl_conv c = mtl_window_kept(node);
     mtl_tensor *d[3] = {NULL, NULL, NULL};
+    bool apart = node->needs[WEIGHT] && mtl_grad_by_row(call, WEIGHT);
+    if (apart)
+        MTL_TRY(mtl_grad_parts(call, WEIGHT, call->dy, weight_grad, &c));
     for (int i = X; i <= BIAS; i++) {
-        if (node->needs[i])
+        if (node->needs[i] && !(apart && i == WEIGHT))
             MTL_TRY(mtl_grad_out(call, i, &d[i]));
     }
+    if (!d[X] && !d[WEIGHT] && !d[BIAS])
+        return MTL_OK;
     return MTL_KERNEL(call->dy, conv2d_grad, &c, call->rows, node->saved[X], node->saved[WEIGHT], call->dy, d[X],
                       d[WEIGHT], d[BIAS]);
 }

@@ -16,18 +16,17 @@ static mtl_status input_grad(const mtl_node *node, mtl_grad_call *call)
 }
 
 /* Here the images differ from cotangent to cotangent: one after the other. */
-static mtl_status weight_grad(const mtl_node *node, mtl_grad_call *call)
+static mtl_status weight_grad(const mtl_node *node, const void *with, int64_t rows, mtl_tensor *dy, mtl_tensor *dw)
 {
-    mtl_conv c = mtl_window_kept(node);
-    mtl_tensor *dw, *dy_row = NULL, *dw_row = NULL;
+    const mtl_conv *c = with;
+    mtl_tensor *dy_row = NULL, *dw_row = NULL;
     const mtl_edge *w = &node->edges[WEIGHT];
     mtl_status status = MTL_OK;
-    MTL_TRY(mtl_grad_out(call, WEIGHT, &dw));
-    int64_t n_dy = call->dy->count / call->rows, n_dw = dw->count / call->rows;
-    for (int64_t r = 0; status == MTL_OK && r < call->rows; r++) {
-        MTL_TRY_GOTO(mtl_tensor_alias(call->dy, node->rank, node->shape, r * n_dy, &dy_row));
+    int64_t n_dy = dy->count / rows, n_dw = dw->count / rows;
+    for (int64_t r = 0; status == MTL_OK && r < rows; r++) {
+        MTL_TRY_GOTO(mtl_tensor_alias(dy, node->rank, node->shape, r * n_dy, &dy_row));
         MTL_TRY_GOTO(mtl_tensor_alias(dw, w->rank, w->shape, r * n_dw, &dw_row));
-        status = MTL_KERNEL(dw, conv2d_grad, &c, 1, dy_row, NULL, node->saved[X], NULL, dw_row, NULL);
+        status = MTL_KERNEL(dw, conv2d_grad, c, 1, dy_row, NULL, node->saved[X], NULL, dw_row, NULL);
         mtl_tensor_release(dy_row);
         mtl_tensor_release(dw_row);
         dy_row = dw_row = NULL;
@@ -43,7 +42,8 @@ static mtl_status backward(mtl_grad_call *call)
     const mtl_node *node = call->node;
     if (node->needs[X])
         MTL_TRY(input_grad(node, call));
-    return node->needs[WEIGHT] ? weight_grad(node, call) : MTL_OK;
+    mtl_conv c = mtl_window_kept(node);
+    return node->needs[WEIGHT] ? mtl_grad_parts(call, WEIGHT, call->dy, weight_grad, &c) : MTL_OK;
 }
 
 const mtl_op mtl_op_conv_transpose2d = {"conv_transpose2d", backward};

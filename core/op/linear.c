@@ -6,6 +6,17 @@
 enum { X, WEIGHT, BIAS };
 enum { LINES, IN, OUT };
 
+static mtl_status weight_grad(const mtl_node *node, const void *with, int64_t rows, mtl_tensor *dy, mtl_tensor *d)
+{
+    int64_t lines = node->integer[LINES], in = node->integer[IN], out = node->integer[OUT];
+    mtl_gemm g = {.trans_a = true, .m = out, .n = in, .k = lines, .lda = out, .ldb = in, .ldc = in, .alpha = 1};
+    (void)with;
+    g.batch = rows;
+    g.stride_a = lines * out;
+    g.stride_c = out * in;
+    return MTL_KERNEL(d, gemm, &g, dy, node->saved[X], NULL, d);
+}
+
 static mtl_status backward(mtl_grad_call *call)
 {
     const mtl_node *node = call->node;
@@ -17,14 +28,8 @@ static mtl_status backward(mtl_grad_call *call)
         MTL_TRY(mtl_grad_out(call, X, &d));
         MTL_TRY(MTL_KERNEL(d, gemm, &g, call->dy, saved[WEIGHT], NULL, d));
     }
-    if (node->needs[WEIGHT]) {
-        mtl_gemm g = {.trans_a = true, .m = out, .n = in, .k = lines, .lda = out, .ldb = in, .ldc = in, .alpha = 1};
-        g.batch = call->rows;
-        g.stride_a = lines * out;
-        g.stride_c = out * in;
-        MTL_TRY(mtl_grad_out(call, WEIGHT, &d));
-        MTL_TRY(MTL_KERNEL(d, gemm, &g, call->dy, saved[X], NULL, d));
-    }
+    if (node->needs[WEIGHT])
+        MTL_TRY(mtl_grad_parts(call, WEIGHT, call->dy, weight_grad, NULL));
     if (node->needs[BIAS]) {
         MTL_TRY(mtl_grad_out(call, BIAS, &d));
         MTL_TRY(MTL_KERNEL(d, reduce, MTL_REDUCE_SUM, call->rows, lines, out, call->dy, d));

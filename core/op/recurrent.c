@@ -33,6 +33,18 @@ done:
     return status;
 }
 
+static mtl_status weight_grad(const mtl_node *node, const void *before, int64_t rows, mtl_tensor *dsum, mtl_tensor *d)
+{
+    mtl_recurrent r = kept(node);
+    int64_t sums = (r.gru ? 3 : 4) * r.hidden, lines = r.batch * r.length;
+    mtl_gemm g = {.trans_a = true, .m = sums, .n = r.hidden, .k = lines, .batch = rows, .alpha = 1};
+    g.lda = sums;
+    g.ldb = g.ldc = r.hidden;
+    g.stride_a = lines * sums;
+    g.stride_c = sums * r.hidden;
+    return MTL_KERNEL(d, gemm, &g, dsum, before, NULL, d);
+}
+
 static mtl_status backward(mtl_grad_call *call)
 {
     const mtl_node *node = call->node;
@@ -54,15 +66,9 @@ static mtl_status backward(mtl_grad_call *call)
     MTL_TRY_GOTO(MTL_KERNEL(dx, recurrent_grad, &r, call->rows, saved[SAVED_WEIGHT], saved[GATES], saved[CELL],
                             saved[Y], call->dy, dx, dsum));
     if (node->needs[WEIGHT]) {
-        mtl_gemm g = {.trans_a = true, .m = sums, .n = r.hidden, .k = lines, .batch = call->rows, .alpha = 1};
-        g.lda = sums;
-        g.ldb = g.ldc = r.hidden;
-        g.stride_a = lines * sums;
-        g.stride_c = sums * r.hidden;
         MTL_TRY_GOTO(mtl_tensor_like(saved[Y], MTL_F32, saved[Y]->rank, saved[Y]->shape, &before));
         MTL_TRY_GOTO(shifted(&r, saved[Y], before));
-        MTL_TRY_GOTO(mtl_grad_out(call, WEIGHT, &d));
-        MTL_TRY_GOTO(MTL_KERNEL(d, gemm, &g, dsum, before, NULL, d));
+        MTL_TRY_GOTO(mtl_grad_parts(call, WEIGHT, dsum, weight_grad, before));
     }
     if (node->needs[BIAS]) {
         MTL_TRY_GOTO(mtl_grad_out(call, BIAS, &d));

@@ -113,15 +113,13 @@ mtl_status mtl_gather(mtl_tensor *x, int dim, mtl_tensor *index, mtl_tensor **ou
 
 enum { ROWS, WIDTH, PADDING };
 
-static mtl_status embedding_backward(mtl_grad_call *call)
+static mtl_status table_grad(const mtl_node *node, const void *with, int64_t rows, mtl_tensor *dy, mtl_tensor *dx)
 {
-    const mtl_node *node = call->node;
     const mtl_tensor *index = node->saved[0];
     int64_t n = node->integer[ROWS], width = node->integer[WIDTH], padding = node->integer[PADDING];
-    mtl_tensor *dx = NULL;
-    MTL_TRY(mtl_grad_out(call, 0, &dx));
-    MTL_TRY(MTL_KERNEL(dx, take_grad, call->rows, n, index->count, width, call->dy, index, dx));
-    for (int64_t r = 0; r < call->rows && padding >= 0; r++) {
+    (void)with;
+    MTL_TRY(MTL_KERNEL(dx, take_grad, rows, n, index->count, width, dy, index, dx));
+    for (int64_t r = 0; r < rows && padding >= 0; r++) {
         mtl_tensor *row = NULL;
         MTL_TRY(mtl_tensor_alias(dx, 1, &width, (r * n + padding) * width, &row));
         mtl_status status = MTL_KERNEL(row, fill, row, 0.0);
@@ -129,6 +127,11 @@ static mtl_status embedding_backward(mtl_grad_call *call)
         MTL_TRY(status);
     }
     return MTL_OK;
+}
+
+static mtl_status embedding_backward(mtl_grad_call *call)
+{
+    return mtl_grad_parts(call, 0, call->dy, table_grad, NULL);
 }
 
 const mtl_op mtl_op_embedding = {"embedding", embedding_backward};

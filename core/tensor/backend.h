@@ -118,6 +118,12 @@ struct mtl_grad_call {
 /* Where the gradient of input i goes: a new tensor, or the arena itself when nothing is there yet. Borrowed by the
    rule, which overwrites every element. */
 mtl_status mtl_grad_out(mtl_grad_call *call, int i, mtl_tensor **dx);
+/* For the gradient of a parameter, which part() computes from cotangents `from` [rows, ...]: into d [rows, ...input i],
+   all of which it writes. Usually in one call; for a large parameter that several tasks share row by row, straight into
+   the arena, which needs no room for a gradient a task beside it. `with`: handed on to part(). */
+typedef mtl_status mtl_grad_part(const mtl_node *node, const void *with, int64_t rows, mtl_tensor *from, mtl_tensor *d);
+mtl_status mtl_grad_parts(mtl_grad_call *call, int i, mtl_tensor *from, mtl_grad_part *part, const void *with);
+bool mtl_grad_by_row(const mtl_grad_call *call, int i); /* whether it will go row by row */
 /* For rules that have a finished tensor [rows, ...input i]: hands it over (a reference is taken). */
 mtl_status mtl_grad_give(mtl_grad_call *call, int i, mtl_tensor *dx);
 

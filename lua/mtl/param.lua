@@ -107,8 +107,15 @@ local function in_range(spec, v)
   return true
 end
 
-local function expected(spec)
+--- What an option's value should be, as messages and the manual say it: "a number above 0".
+function param.expected(spec)
   local list, bounds = {}, {}
+  for i, choice in ipairs(spec.choices or {}) do
+    list[i] = param.show(choice)
+  end
+  if spec.choices then
+    return "one of " .. table.concat(list, ", ")
+  end
   for name in alternatives(spec.type or "any") do
     list[#list + 1] = types[name] and types[name][1] or kinds[name] or "a " .. name
   end
@@ -157,7 +164,7 @@ end
 --- @return nil, or what is wrong with the value: "delta is -1, which should be a number above 0"
 function param.wrong(spec, name, v)
   if v == nil then
-    return spec.required and ("%s is missing; it should be %s"):format(name, expected(spec)) or nil
+    return spec.required and ("%s is missing; it should be %s"):format(name, param.expected(spec)) or nil
   end
   if spec.choices then
     for _, choice in ipairs(spec.choices) do
@@ -165,7 +172,7 @@ function param.wrong(spec, name, v)
         return nil
       end
     end
-    return ("%s is %s, which should be one of '%s'"):format(name, param.show(v), table.concat(spec.choices, "', '"))
+    return ("%s is %s, which should be %s"):format(name, param.show(v), param.expected(spec))
   end
   local fits = false
   for type_name in alternatives(spec.type or "any") do
@@ -182,7 +189,7 @@ function param.wrong(spec, name, v)
     fits = in_range(spec, v)
   end
   if not fits then
-    return ("%s is %s, which should be %s"):format(where, param.show(bad), expected(spec))
+    return ("%s is %s, which should be %s"):format(where, param.show(bad), param.expected(spec))
   end
   return spec.check and spec.check(v) or nil
 end

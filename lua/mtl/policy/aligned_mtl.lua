@@ -1,11 +1,13 @@
 --- Aligned-MTL (Senushkin et al., CVPR 2023): the nearest gradients that are orthogonal and of one length, so that the
--- system's condition number is 1. G = V S V'; of the r eigenvalues above the largest x T x 1.2e-7,
--- B = sqrt(least) V S^(-1/2) V' and w = B 1/T. The scale is that of a mean; where G = 0, w = 1/T.
+-- system's condition number is 1. Weights do not change when all gradients grow together; where G = 0, w = 1/T.
 --
 --   sum    false  true: w = B 1, the scale of a sum
 --   every  1      steps that weights are kept for
 --
--- Weights do not change when all gradients grow together. For tasks that conflict and dominate each other.
+-- @formula G = V S V'; of the r eigenvalues above the largest × T × 1.2e-7: B = √(least) V S^(-1/2) V', w = B 1/T
+-- @scale of a mean; with `sum` that of a sum
+-- @when tasks conflict, and some dominate others
+-- @usage policy.aligned_mtl():weights { gram = { { 4, 1 }, { 1, 2 } } }
 local policy = require "mtl.policy"
 local gramian = require "mtl.gramian"
 local spectral = require "mtl.solve.spectral"

@@ -1,7 +1,6 @@
---- Achievement-based weights (Yun & Cho, ICCV 2023): w in proportion to max(0, 1 - k / (p (1 + m)))^f, sum 1, k the
--- smoothed KPI and p the task's potential, the KPI that it reaches when trained alone. The total is the weighted
--- geometric mean of the losses, prod L^w: loss i is multiplied with w_i prod L^w / (L_i + 1e-8), so it is the losses'
--- ratio that counts, not their units. A task without any KPI yet counts as one at KPI 0.
+--- Achievement-based weights (Yun & Cho, ICCV 2023): a task weighs by what it still lacks of its potential, the KPI
+-- that it reaches when trained alone. By default the total is the weighted geometric mean of the losses, so it is the
+-- losses' ratio that counts, not their units. A task without any KPI yet counts as one at KPI 0.
 --
 --   potential  1            or by task: { left = 0.95, right = 0.9 } (others: 1)
 --   f          2            the exponent
@@ -9,7 +8,11 @@
 --   mean       "geometric"  "arithmetic": the total is the sum of w L, and losses may be below 0
 --   momentum                the share of the old value in the smoothed KPI (default: the recipe's kpi_momentum, 0.9)
 --
--- The scale is that of a mean. For tasks whose ceilings are low, which focal would take for hard ones for ever.
+-- @formula w in proportion to max(0, 1 - k / (p (1 + m)))^f, Σ w = 1, k the smoothed KPI, p the potential;
+-- the total is Π L^w: loss i is multiplied with w_i Π L^w / (L_i + 1e-8)
+-- @scale of a mean
+-- @when the tasks' ceilings are low or differ, and focal would take them for hard ones for ever
+-- @usage policy.amtl():weights { kpis_ema = { 0.5, 0.9 }, losses = { 0.5, 2 } }
 local policy = require "mtl.policy"
 
 local function share(self, k, name)

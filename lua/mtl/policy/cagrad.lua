@@ -1,13 +1,16 @@
 --- Conflict averse gradient descent (Liu et al., NeurIPS 2021): of all directions within c |g0| of the mean gradient
--- g0, the one that helps the worst task most. w = argmin over the simplex of gw.g0 + c |g0| |gw|, gw = sum w g; d =
--- g0 + c |g0| / (|gw| + 1e-8) gw.
+-- g0, the one that helps the worst task most.
 --
 --   c        0.5    0: the mean gradient; at 1 and above near MGDA's directions
 --   rescale  0      as in the paper; 1: d is divided by 1 + c^2; 2: by 1 + c
 --   sum      false  true: d times T (the published code is rescale = 1, sum = true)
 --   every    1      steps that weights are kept for
 --
--- The scale is that of a mean, times up to 1 + c. For tasks in conflict where the mean loss is what counts.
+-- @formula w = argmin over w ≥ 0, Σ w = 1, of gw·g0 + c |g0| |gw|, where g0 = Σ g/T, gw = Σ w g;
+-- d = g0 + c |g0| / (|gw| + 1e-8) gw
+-- @scale of a mean, times up to 1 + c; with `sum` times T
+-- @when tasks conflict, and the mean loss is what counts
+-- @usage policy.cagrad():weights { gram = { { 4, -1 }, { -1, 1 } } }
 local policy = require "mtl.policy"
 local gramian = require "mtl.gramian"
 local simplex = require "mtl.solve.simplex"

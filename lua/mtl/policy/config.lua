@@ -1,12 +1,14 @@
 --- ConFIG (Liu, Chu & Thuerey 2024): a direction with the same cosine to every task's gradient, as long as the
--- gradients' projections on it together. With C the cosines, b = pinv(C) 1 and |.|^2 = 1'b: the direction is sum b_t
--- u_t / |.|, s = sum of g_t along it, w_t = (s / |.|) b_t / |g_t|. The scale is that of a sum. Gradients that are 0
--- are left out; where no direction has equal cosines (opposed gradients) w = 0.
+-- gradients' projections on it together. It does not depend on the gradients' lengths. Gradients that are 0 are left
+-- out; where no direction has equal cosines (opposed gradients) w = 0.
 --
 --   every  1  steps that weights are kept for
 --
--- The direction does not depend on the gradients' lengths. For losses of different scales that conflict, as in
--- physics informed networks.
+-- @formula C the cosines, b = pinv(C) 1, n² = 1'b: the direction is u = Σ b_t g_t / (n |g_t|), s = Σ g_t·u;
+-- w_t = (s / n) b_t / |g_t|
+-- @scale of a sum of T gradients
+-- @when losses of different scales conflict, as in physics informed networks
+-- @usage policy.config():weights { gram = { { 4, 1 }, { 1, 2 } } }
 local policy = require "mtl.policy"
 local gramian = require "mtl.gramian"
 local spectral = require "mtl.solve.spectral"

@@ -1,11 +1,16 @@
---- CR-MOGM (Zhou et al., NeurIPS 2022): smooths the weights of any other policy, policy.crmogm { policy.mgda() }:
--- w <- momentum w + (1 - momentum) new w, from a task's first weight on, so that noise of single batches does not throw
--- them about. The scale, the heads and what is needed are those of the policy within; one that learns its weights with
--- the model, or works on rows or through the KPI, cannot be wrapped. What it clips with max_norm stays clipped.
+--- CR-MOGM (Zhou et al., NeurIPS 2022): smooths the weights of any other policy, policy.crmogm { policy.mgda() }, so
+-- that noise of single batches does not throw them about. The heads and what is needed are those of the policy within;
+-- one that learns its weights with the model, or works on rows or through the KPI, cannot be wrapped. What it clips
+-- with max_norm stays clipped.
 --
+--   of             the policy within, without a name: the first of the list
 --   momentum  0.9  share of the old weights
 --
--- For policies whose weights jump from step to step, as mgda's.
+-- @formula w ← momentum w + (1 - momentum) new w, from a task's first weight on
+-- @scale that of the policy within
+-- @when a policy's weights jump from step to step, as mgda's
+-- @needs what the policy within needs
+-- @usage policy.crmogm { policy.mgda() }:weights { gram = { { 4, 1 }, { 1, 2 } }, losses = { 1, 1 } }
 local policy = require "mtl.policy"
 local declare = require "mtl.declare"
 local history = require "mtl.history"

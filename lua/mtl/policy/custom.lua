@@ -3,9 +3,18 @@
 -- lists, one for each of ctx.slices. A second result, of the same form, are factors of the heads' gradients. `state` is
 -- a table that is kept from step to step and in checkpoints (plain values and tensors). See policy/init.lua for ctx.
 --
---   needs  "loss"      "gram": ctx.gram; "slice_gram": ctx.slices; "rows": ctx.rows, which it may rewrite
---   at     "shared"    "representation": gradients at the tensor that all tasks read
---   heads  "weighted"  "unit": heads keep their own task's gradient
+--   f                  the function; `ctx` has lists by position: tasks, losses, kpis, kpis_ema, and what it needs
+--   needs  "loss"      "gram": ctx.gram, the Gramian of the task gradients, and the weights are those of the shared
+--                      gradient; "slice_gram": ctx.slices, one for each layer; "rows": ctx.rows, a tensor of the
+--                      gradients, which it may rewrite in place
+--   at     "shared"    "representation": gradients at the tensor that all tasks read, ctx.representation
+--   heads  "weighted"  "unit": each head has its own task's gradient, as it is
+--
+-- @formula w = f(ctx, state)
+-- @scale that of your weights: 1 each is a sum of T gradients, 1/T each a mean
+-- @when none of the others does what you want to try
+-- @needs what its option says
+-- @usage policy.custom(function(ctx) return { 1, ctx.losses[1] } end):weights { losses = { 0.5, 2 } }
 local policy = require "mtl.policy"
 
 -- By position.
@@ -26,6 +35,7 @@ end
 
 return policy.define {
   name = "custom",
+  paper = "none: the rule is yours",
   positional = { "f" },
   params = {
     f = { required = true, type = "function" },

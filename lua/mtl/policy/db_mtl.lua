@@ -1,13 +1,14 @@
---- DB-MTL (Lin et al. 2023): dual balancing. Of the losses: log(L + 1e-8) in place of L, so that units do not count. Of
--- the gradients g of those: averages a <- g + beta / k^sigma (a - g), from 0, k the task's steps, brought to the length
--- of the longest: d = sum (max |a| / |a_t|) a_t. Heads get the gradient of their log loss.
+--- DB-MTL (Lin et al. 2023): dual balancing, of the losses by their logarithms, so that units do not count, and of the
+-- gradients by bringing their averages to the length of the longest. Heads get the gradient of their log loss. Keeps a
+-- gradient for each task; one that becomes active begins at 0. A gradient that is 0 stays 0.
 --
 --   beta   0.9  share of the old average
 --   sigma  0    how fast it falls with the steps
 --
--- The scale is that of a sum of T gradients, each as long as the longest; averages start at 0, so the first steps are
--- short. A gradient that is 0 stays 0. Keeps a gradient for each task; one that becomes active begins at 0. Losses must
--- not be below 0. For losses of very different units and gradients of very different lengths.
+-- @formula g of log(L + 1e-8); ĝ_t ← g_t + beta / k^sigma (ĝ_t - g_t), from 0, k the task's steps;
+-- d = Σ (max |ĝ| / |ĝ_t|) ĝ_t
+-- @scale of a sum of T gradients, each as long as the longest; averages start at 0, so the first steps are short
+-- @when losses are of very different units and gradients of very different lengths
 local policy = require "mtl.policy"
 local core = require "mtl.core"
 local history = require "mtl.history"

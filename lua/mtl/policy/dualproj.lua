@@ -1,11 +1,14 @@
 --- Projection on the dual cone (Lopez-Paz & Ranzato, NeurIPS 2017, there for continual learning): the direction that
--- conflicts with no task's gradient and is nearest to the mean gradient: w = argmin v'Gv with v >= 1/T element by
--- element. The scale is that of a mean. It is the mean gradient where that conflicts with no task.
+-- conflicts with no task's gradient and is nearest to the mean gradient. It is the mean gradient where that conflicts
+-- with no task. Unlike upgrad, the largest gradients decide where to.
 --
 --   pref   1/T  by task: { left = 0.7, right = 0.3 } in place of 1/T (others: 1/T)
 --   every  1    steps that weights are kept for
 --
--- Unlike upgrad, the largest gradients decide where to. For keeping to the mean as far as no loss rises.
+-- @formula w = argmin v'Gv with v ≥ 1/T element by element
+-- @scale of a mean
+-- @when the mean is to be followed as far as no loss rises
+-- @usage policy.dualproj():weights { gram = { { 8, -2 }, { -2, 1 } } }
 local policy = require "mtl.policy"
 local gramian = require "mtl.gramian"
 local dual_cone = require "mtl.solve.dual_cone"

@@ -1,9 +1,13 @@
---- Dynamic weight average (Liu, Johns & Davison, CVPR 2019): r = mean loss of the last epoch / that of the epoch before
--- it, w = T softmax(r / temperature). A task whose loss falls more slowly than the others' weighs more. In its first
--- two epochs a task weighs 1, and the softmax is over the others. The sum is T: the scale of a sum of gradients. Losses
--- must not be below 0; both means carry 1e-8. Cheap, and mild: at temperature 2 weights stay near 1.
+--- Dynamic weight average (Liu, Johns & Davison, CVPR 2019): a task whose loss falls more slowly than the others'
+-- weighs more. In its first two epochs a task weighs 1, and the softmax is over the others. Losses must not be below 0;
+-- both means carry 1e-8.
 --
 --   temperature  2  larger: nearer to 1
+--
+-- @formula r = mean loss of the last epoch / that of the epoch before it, w = T softmax(r / temperature)
+-- @scale of a sum: Σ w = T
+-- @when it should be cheap, and mild: at temperature 2 weights stay near 1
+-- @usage policy.dwa()
 local policy = require "mtl.policy"
 local history = require "mtl.history"
 local softmax = require "mtl.solve.softmax"

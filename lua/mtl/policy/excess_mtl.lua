@@ -1,13 +1,14 @@
 --- ExcessMTL (He et al., ICML 2024): weighs tasks by how far each is from its own optimum, so that label noise, which
--- nothing can mend, draws no weight. H_t <- H_t + g_t^2 element by element; the excess risk e_t = sum g_t^2 /
--- sqrt(H_t + 1e-7), relative to that of the task's first step, which only records it; w_t <- w_t exp(eta e_t), then
--- sum w = T.
+-- nothing can mend, draws no weight. Keeps an array of a gradient's size for each task; one that becomes active begins
+-- at weight 1. Its first step only records the risk that the later ones are relative to.
 --
 --   eta    1e-2  how fast weights move
 --   every  1     steps that weights are kept for; H moves in each
 --
--- Weights sum to T: the scale of a sum of T gradients. Heads get their own task's gradient. Keeps an array of a
--- gradient's size for each task; one that becomes active begins at weight 1. For tasks with labels of unequal quality.
+-- @formula H_t ← H_t + g_t² element by element; e_t = Σ g_t² / √(H_t + 1e-7), divided by that of the task's first step;
+-- w_t ← w_t exp(eta e_t), then Σ w = T
+-- @scale of a sum of T gradients: Σ w = T
+-- @when labels of the tasks are of unequal quality
 local policy = require "mtl.policy"
 local core = require "mtl.core"
 local gramian = require "mtl.gramian"

@@ -1,12 +1,13 @@
---- Alpha-fair resource allocation (Ban & Ji, ICML 2024): G w = w^(-1/a) element by element, w > 0: the gains of the
--- tasks are alpha-fair. a = 1 is Nash-MTL before its clip; larger a: nearer to equal gains. No clip. Solved as
--- nash_mtl.
+--- Alpha-fair resource allocation (Ban & Ji, ICML 2024): the gains of the tasks are alpha-fair. a = 1 is Nash-MTL
+-- before its clip; larger a: nearer to equal gains. Heads are weighted. Solved as nash_mtl.
 --
 --   a      1  above 0
 --   every  1  steps that weights are kept for
 --
--- At a = 1 |d| = sqrt(T); in general it grows as |g|^((1-a)/(1+a)). Heads are weighted. For choosing between the
--- mean gain and the worst-off task by one number.
+-- @formula G w = w^(-1/a) element by element, w > 0
+-- @scale at a = 1 |d| = √T; in general it grows as |g|^((1-a)/(1+a)). Nothing is clipped
+-- @when one number should choose between the mean gain and the worst-off task
+-- @usage policy.fairgrad { a = 2 }:weights { gram = { { 4, 1 }, { 1, 2 } } }
 local policy = require "mtl.policy"
 local gramian = require "mtl.gramian"
 local bargain = require "mtl.solve.bargain"

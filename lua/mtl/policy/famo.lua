@@ -1,14 +1,17 @@
---- FAMO (Liu et al., NeurIPS 2023): all tasks improve at the same relative rate. z = softmax(xi), xi from 0; D = L -
--- min + 1e-8; w = (z / D) / sum(z / D), which sums to 1 (the scale of a mean). After the step, on the same batch: delta
--- = log D before - log D after, and xi goes down the gradient z_i (delta_i - sum z delta) with an Adam of its own: what
--- has improved more than the others weighs less. The second forward pass uses the batch statistics and the dropout
--- masks of the first and updates nothing.
+--- FAMO (Liu et al., NeurIPS 2023): all tasks improve at the same relative rate. What has improved more than the others
+-- in a step weighs less from then on. The second forward pass, after the step, uses the batch statistics and the
+-- dropout masks of the first and updates nothing.
 --
---   lr     0.025  of xi
---   decay  1e-3   L2 weight decay of xi: forgets old steps
+--   lr     0.025  of ξ
+--   decay  1e-3   L2 weight decay of ξ: forgets old steps
 --   min    0      or by task: { left = -1 }: the least that a loss can be. Losses that may be below 0 need one
 --
--- The cost is a forward pass a step, for any number of tasks. For many tasks, or losses of different units.
+-- @formula z = softmax(ξ), ξ from 0; D = L - min + 1e-8; w = (z / D) / Σ (z / D);
+-- after the step, on the same batch: δ = log D before - log D after;
+-- ξ goes down the gradient z_i (δ_i - Σ z δ), with an Adam of its own
+-- @scale of a mean: Σ w = 1
+-- @when there are many tasks, or losses of different units: it costs a forward pass a step, whatever their number
+-- @usage policy.famo():weights { losses = { 0.5, 2 } }
 local policy = require "mtl.policy"
 local adam = require "mtl.solve.adam"
 local history = require "mtl.history"

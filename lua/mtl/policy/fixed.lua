@@ -1,10 +1,17 @@
---- Weights that people choose: policy.fixed { left = 1, right = 0.5 }. The gradient is the sum of weight x gradient.
--- Every task of the stage needs one. For when the right balance is known, or is searched for on a grid.
+--- Weights that people choose: policy.fixed { left = 1, right = 0.5 }. Every task of the stage needs one.
+--
+--   by_name    each task's weight, under the task's own name
+--
+-- @formula w as given; the gradient is Σ w g
+-- @scale that of the weights: 1 each is a sum of T gradients
+-- @when the right balance is known, or is searched for on a grid
+-- @usage policy.fixed { left = 1, right = 0.5 }:weights { tasks = { "left", "right" } }
 local policy = require "mtl.policy"
 local nearest = require "mtl.nearest"
 
 return policy.define {
   name = "fixed",
+  paper = "Xin et al., Do current multi-task optimization methods in deep learning even help?, NeurIPS 2022",
   gather = "by_name",
   params = { by_name = { required = true, type = "by_task", least = 0 } },
   names_wrong = function(self, known, tasks)

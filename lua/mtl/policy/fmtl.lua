@@ -1,9 +1,13 @@
---- Focal weights without the logarithm (FMTL, as Yun & Cho, ICCV 2023, compare it): w in proportion to (1 - k)^2, k the
--- smoothed KPI, with the sum 1: the gradient is a mean. A task without any KPI yet counts as one at KPI 0. Gentler than
--- focal: it does not explode near 0. For tasks that can all come near KPI 1; where the ceilings differ, see amtl.
+--- Focal weights without the logarithm (FMTL, as Yun & Cho, ICCV 2023, compare it): gentler than focal, they do not
+-- explode near KPI 0. A task without any KPI yet counts as one at KPI 0.
 --
 --   gamma     2   the exponent
 --   momentum      the share of the old value in the smoothed KPI (default: the recipe's kpi_momentum, 0.9)
+--
+-- @formula w in proportion to (1 - k)^γ, Σ w = 1, k the smoothed KPI
+-- @scale of a mean
+-- @when all tasks can come near KPI 1; where the ceilings differ, see amtl
+-- @usage policy.fmtl():weights { kpis_ema = { 0.1, 0.9 } }
 local policy = require "mtl.policy"
 
 return policy.define {

@@ -1,21 +1,24 @@
---- Focal weights of the KPI (Dynamic Task Prioritization, Guo et al., ECCV 2018): w = -(1 - k)^gamma log k, k the
--- smoothed KPI. A task near KPI 0 dominates, a task near 1 fades, one that falls behind takes over again. The
--- trainer smooths: k = (1 - momentum) x new + momentum x old, the first value as it stands. A task without any KPI
--- yet weighs 1.
+--- Focal weights of the KPI (Dynamic Task Prioritization, Guo et al., ECCV 2018): a task near KPI 0 dominates, a task
+-- near 1 fades, one that falls behind takes over again. The trainer smooths: k = (1 - momentum) × new + momentum × old,
+-- the first value as it stands. A task without any KPI yet weighs 1.
 --
---   gamma        2         or by task: { left = 2, right = 1 } (others: 2)
---   momentum               the share of the old value (default: the recipe's kpi_momentum, 0.9)
---   floor        0.01      k is taken within [floor, 1 - 1e-6], in the formula only
---   normalize    false     true: weights scaled to the sum T. Without it the total weight, and with it the step,
---                          shrinks as tasks are solved: under SGD, and under Adam for about 1,000 steps
---   warm         0         steps at weight 1 for a task that has just become active
---   max_ratio    off       no weight is below the largest / max_ratio: a solved task keeps that much of a say
---   through_kpi  false     true: the weights are of the smoothed soft KPI of the training batch, and the gradient goes
---                          through it. The old average and the normaliser are constants. The slope is large at low
---                          k, so its size times the loss is at most `kpi_grad_max` (1) x the weight
+--   gamma         2      or by task: { left = 2, right = 1 } (others: 2)
+--   momentum             the share of the old value (default: the recipe's kpi_momentum, 0.9)
+--   floor         0.01   k is taken within [floor, 1 - 1e-6], in the formula only
+--   normalize     false  true: weights scaled to the sum T. Without it the total weight, and with it the step,
+--                        shrinks as tasks are solved: under SGD, and under Adam for about 1,000 steps
+--   warm          0      steps at weight 1 for a task that has just become active
+--   max_ratio     off    no weight is below the largest / max_ratio: a solved task keeps that much of a say
+--   through_kpi   false  true: the weights are of the smoothed soft KPI of the training batch, and the gradient goes
+--                        through it. The old average and the normaliser are constants
+--   kpi_grad_max  1      of through_kpi: the slope is large at low k, so its size times the loss is at most this times
+--                        the weight
 --
--- The scale is that of a sum of T gradients. For tasks that are learned at different speeds; not at the very start
--- (weights explode near KPI 0), so let a first stage run under uniform.
+-- @formula w = -(1 - k)^γ log k, k the smoothed KPI
+-- @scale of a sum of T gradients; with `normalize` exactly (Σ w = T), without it less and less as tasks are solved
+-- @when tasks are learned at different speeds; not at the very start (weights explode near KPI 0), so let a first stage
+-- run under uniform
+-- @usage policy.focal():weights { kpis_ema = { 0.1, 0.9 } }
 local policy = require "mtl.policy"
 
 local top = 1 - 1e-6

@@ -1,7 +1,10 @@
---- Geometric loss strategy (Chennupati et al., CVPR workshops 2019): the total is the geometric mean of the losses,
--- (prod L)^(1/T), so loss i is multiplied with total / (T L_i). Scaling a loss changes nothing but the length of the
--- step. Losses must not be below 0; each carries 1e-8. A task near loss 0 takes over, and shrinks the total: for losses
--- of different units that all stay away from 0.
+--- Geometric loss strategy (Chennupati et al., CVPR workshops 2019): the total is the geometric mean of the losses.
+-- Scaling a loss changes nothing but the length of the step. Losses must not be below 0; each carries 1e-8.
+--
+-- @formula total = (Π L)^(1/T): loss i is multiplied with total / (T L_i)
+-- @scale that of the geometric mean of the losses: it grows with each of them, and shrinks as one nears 0
+-- @when losses have different units and all stay away from 0: a task near loss 0 takes over, and shrinks the total
+-- @usage policy.gls():weights { losses = { 0.5, 2 } }
 local policy = require "mtl.policy"
 
 return policy.define {

@@ -1,12 +1,12 @@
 --- GradDrop (Chen et al., NeurIPS 2020): at each place of the representation x that all tasks read, gradients of one
--- sign only. c_t = sum over the batch of sign(x) times task t's gradient; P = (1 + sum c / (sum |c| + 1e-7)) / 2, the
--- share of the positive; with U even in [0, 1), a task's gradient passes a place where P > U and c_t > 0, or P < U and
--- c_t < 0; of what does not pass, the share `leak` does.
+-- sign only pass, drawn by the share of the positive ones. Random numbers are of the policy's own stream.
 --
---   leak  0  share that passes anyway; a number, or by task
+--   leak  0  share of what does not pass that passes anyway; a number, or by task (others: 0)
 --
--- The scale is that of a sum of T gradients, of which about half is dropped where signs conflict. Heads get their own
--- task's gradient. Random numbers are of the policy's own stream. For many tasks that conflict in single features.
+-- @formula c_t = Σ over the batch of sign(x) ∇_t; P = (1 + Σ c / (Σ |c| + 1e-7)) / 2; U even in [0, 1);
+-- mask_t = [P > U] [c_t > 0] + [P < U] [c_t < 0]; d = Σ (leak + (1 - leak) mask_t) ∇_t
+-- @scale of a sum of T gradients, of which about half is dropped where signs conflict
+-- @when many tasks conflict in single features
 local policy = require "mtl.policy"
 local core = require "mtl.core"
 

@@ -1,8 +1,6 @@
 --- GradNorm (Chen et al., ICML 2018): the weighted gradients get the lengths that the tasks' training rates ask for.
--- With g the gradients at the last shared layer, G = w |g| and its mean over the tasks: r = (L / L0) / mean (L / L0),
--- L0 the loss of a task's first step, and w, learned from 1 with an Adam of its own, minimises sum |G - mean G x
--- r^alpha|, the target a constant. The weights of a step are those from before its own update; they sum to T: the scale
--- of a sum.
+-- The weights of a step are those from before its own update. Losses must not be below 0; ratios carry 1e-8. A weight
+-- is kept at 0 or above.
 --
 --   alpha   1.5    0: equal lengths; larger: slow tasks are pulled harder
 --   lr      0.025  of w
@@ -10,8 +8,11 @@
 --                  its first epoch, and L0 is the mean loss of that
 --   every   1      steps that weights are kept for
 --
--- Losses must not be below 0; ratios carry 1e-8. A weight is kept at 0 or above. For tasks that learn at different
--- speeds, where no KPI says so.
+-- @formula g the gradients at the last shared layer, G = w |g|; r = (L / L0) / mean (L / L0), L0 the loss of a task's
+-- first step; w, learned from 1 with an Adam of its own, minimises Σ |G - mean G × r^alpha|, the target a constant
+-- @scale of a sum: Σ w = T
+-- @when tasks learn at different speeds, and no KPI says so
+-- @usage policy.gradnorm()
 local policy = require "mtl.policy"
 local adam = require "mtl.solve.adam"
 local history = require "mtl.history"

@@ -1,14 +1,17 @@
 --- Gradient vaccine (Wang et al., ICLR 2021): as PCGrad, with a goal for the cosine of each pair that follows what
--- it has been. Over the others in random order, rho = cos(g', h); where it is below the goal r, g' += h |g'| (r
--- sqrt(1 - rho^2) - rho sqrt(1 - r^2)) / (|h| sqrt(1 - r^2)); then r <- (1 - beta) r + beta rho, from 0. Both are
--- kept within 1 - 1e-6 of 0. The scale is that of a sum of T gradients.
+-- it has been. Weights are T numbers, or with `slices` T for each slice. A goal starts anew when one of its two tasks
+-- becomes active.
 --
 --   beta    0.01     share of the new cosine (LibMTL: 0.5)
 --   slices  "model"  "layer" or "matrix": each has goals and weights of its own
 --   every   1        steps that weights are kept for
 --
--- With ctx.slices (a list of Gramians) weights are a list of T for each slice; with ctx.gram alone, T numbers. A
--- goal starts anew when one of its two tasks becomes active. For many tasks, some of which are related.
+-- @formula over the others h in random order, ρ = cos(g', h); where it is below the goal r:
+-- g' += h |g'| (r √(1 - ρ²) - ρ √(1 - r²)) / (|h| √(1 - r²)); then r ← (1 - beta) r + beta ρ, from 0;
+-- both are kept within 1 - 1e-6 of 0; d = Σ g'
+-- @scale of a sum of T gradients
+-- @when there are many tasks, some of which are related
+-- @usage policy.gradvac():weights { gram = { { 4, -1 }, { -1, 1 } } }
 local policy = require "mtl.policy"
 local gramian = require "mtl.gramian"
 local history = require "mtl.history"

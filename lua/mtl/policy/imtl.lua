@@ -1,12 +1,16 @@
---- Impartial multi-task learning, both parts (Liu et al., ICLR 2021): imtl_l's numbers s, learned with the model
--- from sum of e^s L - s, bring the losses to one scale; imtl_g then weighs the gradients e^s g. weights gives what
--- multiplies the gradients as they are, imtl_g's of the Gramian G_ij e^(s_i + s_j) times e^s; heads are weighted by
--- the same. As imtl_g's direction does not depend on lengths, s changes the shared step's size only. s learns from
--- total(), the losses in it taken as constants, and does not see imtl_g's weights. Losses must not be below 0; no
--- weight decay on s.
+--- Impartial multi-task learning, both parts (Liu et al., ICLR 2021): imtl_l's numbers s bring the losses to one scale,
+-- and imtl_g weighs the gradients of the scaled losses. Heads are weighted by the same. As imtl_g's direction does not
+-- depend on lengths, s changes the shared step's size only. s does not see imtl_g's weights. Losses must not be below
+-- 0; no weight decay on s.
 --
---   lr     of s (default: the optimizer's)
+--   lr        of s (default: the optimizer's)
 --   every  1  steps that weights are kept for
+--
+-- @formula s learned from Σ e^s L - s, the losses in it taken as constants;
+-- w = e^s × imtl_g's weights of G_ij e^(s_i + s_j)
+-- @scale a mean of the gradients e^s g: it grows as losses fall, for then e^s nears 1/L
+-- @when losses differ in scale, and the gradients of the heads should be brought to one scale as well
+-- @usage policy.imtl():weights { gram = { { 4, 1 }, { 1, 2 } } }
 local policy = require "mtl.policy"
 local gramian = require "mtl.gramian"
 local declare = require "mtl.declare"

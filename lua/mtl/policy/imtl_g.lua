@@ -1,9 +1,13 @@
---- Impartial multi-task learning, the gradient part (Liu et al., ICLR 2021): d has the same projection on every
--- task's unit gradient. v = pinv(G) sqrt(diag G), w = v / sum v, which may be negative; 1/T where the sum of v is 0.
--- Sum 1: the scale of a mean. The direction does not depend on the lengths of the gradients (where they are
--- independent). Heads are weighted too. For tasks whose losses differ in scale.
+--- Impartial multi-task learning, the gradient part (Liu et al., ICLR 2021): the direction has the same projection on
+-- every task's unit gradient. It does not depend on the lengths of the gradients (where they are independent). Weights
+-- may be negative; they are 1/T where the sum of v is 0. Heads are weighted too.
 --
 --   every  1  steps that weights are kept for
+--
+-- @formula v = pinv(G) √(diag G), w = v / Σ v
+-- @scale of a mean: Σ w = 1
+-- @when tasks' losses differ in scale
+-- @usage policy.imtl_g():weights { gram = { { 4, 1 }, { 1, 1 } } }
 local policy = require "mtl.policy"
 local gramian = require "mtl.gramian"
 local spectral = require "mtl.solve.spectral"

@@ -1,7 +1,12 @@
 --- Impartial multi-task learning, the loss part (Liu et al., ICLR 2021): a number s a task is learned with the model,
--- from 0; total = sum of e^s L - s. At its minimum e^s L = 1 for every task: all scaled losses are alike, whatever
--- their units. Losses must not be below 0. No weight decay on s; `lr`: a learning rate of its own (default: the
--- optimizer's). The weights e^s start at 1 (a sum of T gradients) and have no fixed sum: they grow as losses fall.
+-- so that all scaled losses e^s L become alike, whatever their units. Losses must not be below 0. No weight decay on s.
+--
+--   lr    of s (default: the optimizer's)
+--
+-- @formula total = Σ e^s L - s, s from 0; at its minimum e^s L = 1 for every task
+-- @scale of a sum of T gradients at the start, where e^s = 1; no fixed sum: the weights grow as losses fall
+-- @when losses of different units should find one scale without tuning
+-- @usage policy.imtl_l():weights { losses = { 0.5, 2 }, learned_values = { 0.7, -0.7 } }
 local policy = require "mtl.policy"
 
 return policy.define {

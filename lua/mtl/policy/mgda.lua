@@ -1,5 +1,5 @@
---- Multiple gradient descent (Désidéri 2012; Sener & Koltun, NeurIPS 2018): w = argmin over w >= 0, sum w = 1, of
--- |sum w g|^2: the shortest combination, along which no task's loss rises; 0 where the tasks cannot all gain.
+--- Multiple gradient descent (Désidéri 2012; Sener & Koltun, NeurIPS 2018): the shortest combination of the gradients,
+-- along which no task's loss rises; 0 where the tasks cannot all gain. It leans to the task with the smallest gradient.
 --
 --   sum    false       true: weights of sum T
 --   norm   "none"      "l2", "loss", "loss+": for the solve only, g is divided by |g|, L or L |g| (0 counts as 1)
@@ -9,7 +9,10 @@
 --   heads  "unit"      "weighted": a head's gradient times its task's weight (the authors' code)
 --   every  1           steps that weights are kept for
 --
--- Weights sum to 1: the scale of a mean. It leans to the task with the smallest gradient. For few tasks in conflict.
+-- @formula w = argmin over w ≥ 0, Σ w = 1, of |Σ w g|²
+-- @scale of a mean: Σ w = 1; with `sum` that of a sum
+-- @when a few tasks conflict
+-- @usage policy.mgda():weights { gram = { { 4, 1 }, { 1, 2 } } }
 local policy = require "mtl.policy"
 local gramian = require "mtl.gramian"
 local simplex = require "mtl.solve.simplex"

@@ -1,17 +1,19 @@
---- MoCo (Fernando et al., ICLR 2023): MGDA on gradients that are averaged over steps, so that their noise does not bias
--- the weights. y_t <- y_t - beta / k^beta_sigma (y_t - g_t), y from 0, k the task's steps; l <- proj(l - gamma /
--- k^gamma_sigma (Y Y' + rho I) l), proj on the simplex, l from 1/T, k the policy's steps; d = Y'l.
+--- MoCo (Fernando et al., ICLR 2023): the shortest combination of gradients that are averaged over steps, so that their
+-- noise does not bias the weights. Keeps a gradient for each task; a task that becomes active begins at y = 0, w = 1/T.
+-- In the formula k counts the task's steps for y, the policy's for w.
 --
 --   beta         0.5      share of the new gradient in y
 --   beta_sigma   0.5      how fast it falls with the steps
---   gamma        0.1      size of the steps of l
+--   gamma        0.1      size of the steps of w
 --   gamma_sigma  0.5      how fast it falls
---   rho          0        pulls l to equal weights
---   variant      "paper"  "code": the published code's, L_t g_t / |g_t| for g_t, and a softmax in place of proj
---   every        1        steps that l is kept for; y moves in each
+--   rho          0        pulls w to equal weights
+--   variant      "paper"  "code": the published code's, L g / |g| for g, and a softmax in place of Π
+--   every        1        steps that w is kept for; y moves in each
 --
--- Weights sum to 1: the scale of a mean; y lags behind, so the first steps are short. Keeps a gradient for each task.
--- A task that becomes active begins at y = 0, 1/T. For small batches, where the weights of MGDA are mostly noise.
+-- @formula y_t ← y_t - beta / k^beta_sigma (y_t - g_t), from 0; w ← Π(w - gamma / k^gamma_sigma (Y Y' + rho I) w), Π on
+-- the simplex, from 1/T; d = Y' w
+-- @scale of a mean: Σ w = 1; y lags behind, so the first steps are short
+-- @when batches are small, so that MGDA's weights are mostly noise
 local policy = require "mtl.policy"
 local core = require "mtl.core"
 local gramian = require "mtl.gramian"

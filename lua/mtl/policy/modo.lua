@@ -1,14 +1,17 @@
---- MoDo (Chen et al., NeurIPS 2023): weights learned by projected gradient steps on |J'l|^2 whose gradient is unbiased,
--- for it is of two batches drawn apart: l <- proj(l - gamma (J1 J2' l + rho l)), proj on the simplex, from 1/T; the
--- step is d = J3'l on a third batch. Each step draws three batches, so an epoch has a third of the steps.
+--- MoDo (Chen et al., NeurIPS 2023): the shortest combination of the gradients, approached by projected gradient steps
+-- whose slope is unbiased, for it is of two batches drawn apart; the step is made on a third. Each step draws three
+-- batches, so an epoch has a third of the steps. Heads get their gradient on the third batch. A task that becomes
+-- active begins at 1/T.
 --
---   gamma  1e-3  size of the steps of l
---   rho    0.1   pulls l to equal weights
+--   gamma  1e-3  size of the steps of w
+--   rho    0.1   pulls w to equal weights
 --   every  1     steps that weights are kept for
 --
--- Weights sum to 1: the scale of a mean. Heads get their own task's gradient on the third batch. ctx.gram[i][j] is
--- <gradient i on the first batch, gradient j on the second>. A task that becomes active begins at 1/T. For
--- small batches, where the weights of MGDA are mostly noise.
+-- @formula w ← Π(w - gamma (J₁ J₂' w + rho w)), Π on the simplex, from 1/T; d = J₃' w;
+-- ctx.gram = J₁ J₂', [i][j] of gradient i on the first batch and j on the second
+-- @scale of a mean: Σ w = 1
+-- @when batches are small, so that MGDA's weights are mostly noise
+-- @usage policy.modo({ gamma = 0.1, rho = 0 }):weights { gram = { { 4, 1 }, { 1, 2 } } }
 local policy = require "mtl.policy"
 local gramian = require "mtl.gramian"
 local history = require "mtl.history"

@@ -1,12 +1,14 @@
 --- Nash bargaining (Navon et al., ICML 2022): the tasks agree on the direction that maximises the product of their
--- gains: G w = 1 / w element by element, w > 0. Then |d| = sqrt(T), whatever the gradients' lengths, so the shared
--- gradient is clipped. Solved with G + 1e-8 tr(G)/T I; a gradient whose square is below 1e-20 of the largest is left
--- out (w = 0).
+-- gains. It does not change when a task's loss is multiplied by a number. A gradient whose square is below 1e-20 of the
+-- largest is left out (w = 0).
 --
 --   max_norm  1  the norm that the mixed shared gradient is clipped to by the trainer; 0: off. Heads, times w, are not
 --   every     1  steps that weights are kept for (the paper: 1 to 50)
 --
--- The direction does not change when a task's loss is multiplied by a number. For losses of different scales.
+-- @formula G w = 1 / w element by element, w > 0; solved with G + 1e-8 tr(G)/T I
+-- @scale |d| = √T, whatever the gradients' lengths, so the shared gradient is clipped
+-- @when losses have different scales
+-- @usage policy.nash_mtl():weights { gram = { { 4, 0 }, { 0, 1 } } }
 local policy = require "mtl.policy"
 local gramian = require "mtl.gramian"
 local bargain = require "mtl.solve.bargain"

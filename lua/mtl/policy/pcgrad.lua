@@ -1,11 +1,14 @@
 --- Projecting conflicting gradients (Yu et al., NeurIPS 2020): each task's gradient, over the others in random order,
--- loses its part along every original gradient that it conflicts with: where g'.h < 0, g' -= (g'.h / |h|^2) h. Then all
--- are added: the scale is that of a sum of T gradients. Done on coefficients, so exactly, from the Gramian alone.
+-- loses its part along every original gradient that it conflicts with; then all are added. Done on coefficients, so
+-- exactly, from the Gramian alone. The orders come from a stream of the policy's own.
 --
 --   mean   false  true: the mean instead of the sum
 --   every  1      steps that weights are kept for
 --
--- The orders come from a stream of the policy's own. For conflicts between tasks of gradients of like size.
+-- @formula from g' = g, over the others h in random order: where g'·h < 0, g' -= (g'·h / |h|²) h; d = Σ g'
+-- @scale of a sum of T gradients; with `mean` that of a mean
+-- @when tasks of gradients of like size conflict
+-- @usage policy.pcgrad():weights { gram = { { 4, -1 }, { -1, 1 } } }
 local policy = require "mtl.policy"
 local gramian = require "mtl.gramian"
 

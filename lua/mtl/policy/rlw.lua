@@ -1,6 +1,12 @@
---- Random loss weighting (Lin et al., TMLR 2022): in every step w = softmax of T independent normal numbers, sum 1 (the
--- scale of a mean). `dirichlet = true`: w evenly distributed over all weights of sum 1 instead. The numbers come from a
--- random stream of the policy's own. A baseline that cleverer weights should beat.
+--- Random loss weighting (Lin et al., TMLR 2022): every step draws its weights anew. The numbers come from a random
+-- stream of the policy's own.
+--
+--   dirichlet  false  true: w evenly distributed over all weights of sum 1 instead
+--
+-- @formula w = softmax of T independent normal numbers
+-- @scale of a mean: Σ w = 1
+-- @when a baseline is wanted, which cleverer weights should beat
+-- @usage policy.rlw()
 local policy = require "mtl.policy"
 local softmax = require "mtl.solve.softmax"
 

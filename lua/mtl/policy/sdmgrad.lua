@@ -1,17 +1,19 @@
---- SDMGrad (Xiao et al., NeurIPS 2023): the direction that serves the worst task, held near the mean gradient g0, from
--- estimates without bias. With A = J1 J2' / (s^2 + 1e-8) of two batches drawn apart, s the mean of sqrt(max(A_tt, 0)),
--- `iterations` steps of projected gradient descent with momentum .5 (anew each time), w <- proj(w - lr (A w + lambda A
--- 1/T)), proj on the simplex; w is kept from step to step, from 1/T. Then d = (gw + lambda g0) / (1 + lambda) on a
--- third batch, gw = sum w g. Each step draws three batches, so an epoch has a third of the steps.
+--- SDMGrad (Xiao et al., NeurIPS 2023): the direction that serves the worst task, held near the mean gradient, from
+-- unbiased estimates. Each step draws three batches, so an epoch has a third of the steps; w is found on the first two
+-- by projected gradient descent with momentum .5 (anew each time), the step is made on the third. Heads get their
+-- gradient on the third batch. A task that becomes active begins at 1/T.
 --
 --   lambda      0.3  0: the direction of MGDA; large: the mean gradient
 --   lr          5    size of the inner steps
 --   iterations  20   how many there are
 --   every       1    steps that weights are kept for
 --
--- Weights sum to 1: the scale of a mean. Heads get their own task's gradient on the third batch. ctx.gram[i][j] is
--- <gradient i on the first batch, gradient j on the second>. A task that becomes active begins at 1/T. For
--- small batches where the mean loss matters too.
+-- @formula A = J₁ J₂' / (s² + 1e-8), s the mean of √max(A_tt, 0) of J₁ J₂'; `iterations` times
+-- w ← Π(w - lr (A w + lambda A 1/T)), Π on the simplex, w kept from step to step, from 1/T;
+-- d = (J₃' w + lambda g₀) / (1 + lambda), g₀ the mean of the rows of J₃
+-- @scale of a mean: weights sum to 1
+-- @when batches are small and the mean loss matters too
+-- @usage policy.sdmgrad({ iterations = 1, lr = 0.1 }):weights { gram = { { 1, 0 }, { 0, 4 } } }
 local policy = require "mtl.policy"
 local gramian = require "mtl.gramian"
 local history = require "mtl.history"

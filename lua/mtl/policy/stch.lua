@@ -1,14 +1,17 @@
---- Smooth Tchebycheff scalarization (Lin et al., ICML 2024), as LibMTL trains it. In a task's first `warmup_epochs` its
--- part of the total is log L, and the last of them gives its nadir n, the mean loss. From then on, with l = log(pref L
--- / n), the M such tasks have the total M mu log sum exp(l / mu): loss i is multiplied with M softmax(l / mu)_i / L_i.
--- The task that has improved least dominates. Losses must not be below 0; each, and n, carries 1e-8.
+--- Smooth Tchebycheff scalarization (Lin et al., ICML 2024), as LibMTL trains it: the task that has improved least
+-- dominates. In a task's first epochs its part of the total is log L, and the last of them gives its nadir n, the mean
+-- loss. Losses must not be below 0; each, and n, carries 1e-8.
 --
 --   mu             1    smaller: nearer to the worst task alone
---   warmup_epochs  5
+--   warmup_epochs  5    a task's first epochs, at weight 1 / L
 --   pref           off  importance by task: { left = 2 } (others: 1); only ratios count
 --
--- The gradients are those of a sum of T relative losses: they do not shrink as the losses fall. For a balanced solution
--- where losses have different units, and training is long enough for the first epochs to be a small part of it.
+-- @formula l = log(pref L / n); the M tasks past their first epochs have the total M μ log Σ exp(l / μ):
+-- loss i is multiplied with M softmax(l / μ)_i / L_i
+-- @scale of a sum of T relative losses: the gradients do not shrink as the losses fall
+-- @when a balanced solution is wanted of losses of different units, and training is long enough for the first epochs to
+-- be a small part of it
+-- @usage policy.stch()
 local policy = require "mtl.policy"
 local history = require "mtl.history"
 local softmax = require "mtl.solve.softmax"

@@ -1,9 +1,15 @@
---- Homoscedastic uncertainty (Kendall, Gal & Cipolla, CVPR 2018): a number s a task is learned with the model, from
--- 0. Classification and squared error: s = log sigma^2, total L exp(-s) + s/2, squared error L exp(-s)/2 + s/2;
--- absolute error (Laplace): s = log b, L exp(-s) + s. Each task's loss says which: cross-entropies classification,
--- mse and huber squared, l1 absolute, a custom loss its `form`; `forms = { task = "squared" }` overrules. No weight
--- decay on s; `lr`: a learning rate of its own (default: the optimizer's). The weights have no fixed sum: they grow
--- as losses fall. For losses of different units that should find their balance without tuning.
+--- Homoscedastic uncertainty (Kendall, Gal & Cipolla, CVPR 2018): a number s a task is learned with the model,
+-- the logarithm of its noise. Each task's loss says which formula holds: cross-entropies classification, mse and huber
+-- squared, l1 absolute, a custom loss its `form`. No weight decay on s.
+--
+--   lr        of s (default: the optimizer's)
+--   forms     by task: { depth = "squared" }: "classification", "squared" or "absolute" in place of the loss's own
+--
+-- @formula classification, s = log σ²: total L e^(-s) + s/2; squared error: L e^(-s)/2 + s/2;
+-- absolute error (Laplace), s = log b: L e^(-s) + s; s from 0, the total is their sum
+-- @scale no fixed sum: the weights start at 1 (squared error: 1/2) and grow as losses fall
+-- @when losses of different units should find their balance without tuning
+-- @usage policy.uncertainty():weights { losses = { 0.5, 2 }, learned_values = { -0.7, 0.7 } }
 local policy = require "mtl.policy"
 local nearest = require "mtl.nearest"
 

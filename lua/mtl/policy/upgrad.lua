@@ -1,11 +1,14 @@
 --- UPGrad (Quinton & Rey 2024): each task's gradient is projected on the cone of the directions that conflict with
--- no task, and the mean is taken: v_i = argmin v'Gv with v >= e_i / T element by element, w = sum v_i. So no loss
--- rises, to first order, and a task's part grows with its gradient. The scale is that of a mean.
+-- no task, and the mean is taken. So no loss rises, to first order, and a task's part grows with its gradient. With two
+-- tasks it is PCGrad's mean.
 --
 --   pref   1/T  by task: { left = 0.7, right = 0.3 } in place of 1/T (others: 1/T)
 --   every  1    steps that weights are kept for
 --
--- With two tasks it is PCGrad's mean. For conflicts, where no task may be given up.
+-- @formula v_i = argmin v'Gv with v ≥ e_i / T element by element, w = Σ v_i
+-- @scale of a mean
+-- @when tasks conflict, and none may be given up
+-- @usage policy.upgrad():weights { gram = { { 4, -1 }, { -1, 1 } } }
 local policy = require "mtl.policy"
 local gramian = require "mtl.gramian"
 local dual_cone = require "mtl.solve.dual_cone"
