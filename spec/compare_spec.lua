@@ -145,7 +145,7 @@ describe("mtl compare", function()
       while [ ! -e c/runs/single-right-1/checkpoint.safetensors ]; do sleep 0.01; done
       "%s" compare r.lua --seeds 1 --out c; echo $?
       kill -KILL $p; wait $p
-      for i in $(seq 500); do # the runs that it has left end by themselves, and then the folder is free
+      for i in $(seq 3000); do # the runs that it has left end by themselves, and then the folder is free
         "%s" compare r.lua --seeds 1 --out c --dry-run > lines 2> message && break; sleep 0.02
       done
       cat message; wc -l < lines]]):gsub("%%s", (os.getenv "MTL_PROGRAM")))
