@@ -221,6 +221,12 @@ static mtl_status open_queue(mtl_cl_device *d, int index)
     d->cpu = !info.gpu;
     d->units = (int)units;
     d->fp64 = strstr(extensions, "cl_khr_fp64") != NULL;
+    /* For tests: what a GPU runs, or a device without doubles, on any device. */
+    const char *as = getenv("MTL_OPENCL_AS");
+    if (as && strstr(as, "gpu"))
+        d->cpu = false;
+    if (as && strstr(as, "single"))
+        d->fp64 = false;
     d->context = cl->clCreateContext(properties, 1, &d->id, NULL, NULL, &error);
     MTL_TRY(mtl_cl_check(d, error, "open"));
     d->queue = cl->clCreateCommandQueue(d->context, d->id, 0, &error);

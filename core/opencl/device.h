@@ -28,6 +28,7 @@ typedef struct {
     char identity[640]; /* device, driver and platform: what compiled programs depend on */
     bool cpu, fp64;
     int units;
+    int unflushed; /* kernels since the driver was last told to begin */
     mtl_cl_stage stage[MTL_CL_STAGES];
     int next_stage;
     mtl_cl_program *programs; /* program.c's */

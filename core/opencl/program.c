@@ -7,7 +7,8 @@
 
 #include "opencl/binary.h"
 
-enum { KERNEL_BINS = 256 };
+/* Some drivers hold kernels back until they are told or waited for. */
+enum { KERNEL_BINS = 256, FLUSH_AFTER = 16 };
 
 typedef struct kernel {
     struct kernel *next;
@@ -177,8 +178,12 @@ mtl_status mtl_cl_run(const mtl_tensor *on, const char *file, const char *name, 
     }
     MTL_TRY(kernel_of(d, file, name, options, &kernel));
     MTL_TRY(mtl_cl_check(d, set_arguments(d, kernel, n_args, args), name));
-    return mtl_cl_check(
-        d, d->cl->clEnqueueNDRangeKernel(d->queue, kernel, (cl_uint)dims, NULL, rounded, local, 0, NULL, NULL), name);
+    MTL_TRY(mtl_cl_check(
+        d, d->cl->clEnqueueNDRangeKernel(d->queue, kernel, (cl_uint)dims, NULL, rounded, local, 0, NULL, NULL), name));
+    if (++d->unflushed < FLUSH_AFTER)
+        return MTL_OK;
+    d->unflushed = 0;
+    return mtl_cl_check(d, d->cl->clFlush(d->queue), name);
 }
 
 void mtl_cl_programs_free(mtl_cl_device *d)
