@@ -47,6 +47,10 @@ static mtl_cl_product product_of(const plan *p, int kind, int64_t line, int64_t 
     product.shape.conv.width = (int32_t)c->width;
     product.shape.conv.out_h = (int32_t)c->out_h;
     product.shape.conv.out_w = (int32_t)c->out_w;
+    product.shape.conv.kernel_h = (int32_t)c->kernel_h;
+    product.shape.conv.kernel_w = (int32_t)c->kernel_w;
+    product.shape.conv.stride_h = (int32_t)c->stride_h;
+    product.shape.conv.stride_w = (int32_t)c->stride_w;
     product.shape.conv.pad_h = (int32_t)c->pad_h;
     product.shape.conv.pad_w = (int32_t)c->pad_w;
     product.shape.conv.dilation_h = (int32_t)c->dilation_h;
@@ -241,7 +245,7 @@ static mtl_status weight_some(const mtl_conv *c, int64_t rows, int64_t first, in
     p = plan_of(&own);
     mtl_tensor *images = in ? in : from ? from : given;
     mtl_cl_product product = product_of(&p, MTL_CL_WEIGHT, c->out_w, pixels);
-    product.shape.conv.taps_n = (int32_t)patch;
+    product.shape.conv.patch = (int32_t)patch;
     product.m = cpu ? patch : rows * out;
     product.n = cpu ? rows * out : columns;
     product.k = n * pixels;
@@ -273,7 +277,8 @@ static mtl_status channel_run(const mtl_conv *c, const char *which, int64_t rows
     mtl_cl_product shape = product_of(&p, 0, c->out_w, c->out_h * c->out_w);
     size_t local = reduce ? REDUCE : GROUP, global = (size_t)n * (reduce ? REDUCE : 1);
     return MTL_CL_RUN(y, "depthwise", which, p.options, 1, &global, &local, MTL_CL_BUF(a), MTL_CL_BUF(b),
-                      MTL_CL_BUF(bias), MTL_CL_BUF(y), MTL_CL_I64(n), MTL_CL_I32(rows), MTL_CL_STRUCT(shape.shape.conv));
+                      MTL_CL_BUF(bias), MTL_CL_BUF(y), MTL_CL_I64(n), MTL_CL_I32(rows),
+                      MTL_CL_STRUCT(shape.shape.conv));
 }
 
 mtl_status mtl_cl_conv2d(const mtl_conv *c, const mtl_tensor *x, const mtl_tensor *w, const mtl_tensor *bias,

@@ -13,13 +13,13 @@ static const tile tiles[] = {{128, 128, 8, 8, 8, 1.0}, {64, 128, 8, 8, 8, 0.9}, 
                              {64, 64, 16, 8, 4, 0.75}, {32, 32, 16, 4, 4, 0.45}, {16, 128, 16, 4, 4, 0.45},
                              {128, 16, 16, 4, 4, 0.45}};
 enum {
-    PROCESSORS = 132,          /* of the GPU that tiles are chosen for */
-    LEAST_PIECE = 256,         /* of k */
-    MAX_PIECES = 256,          /* and */
-    MAX_PARTS = 1 << 24,       /* floats of all parts */
-    CPU_PIECE = 2048,          /* of k, on a CPU */
-    CPU_JOBS = 16,             /* that a CPU's work is cut into, if it can be */
-    CPU_WORK = 1 << 16         /* multiplications that a job should have */
+    PROCESSORS = 132,    /* of the GPU that tiles are chosen for */
+    LEAST_PIECE = 256,   /* of k */
+    MAX_PIECES = 256,    /* and */
+    MAX_PARTS = 1 << 24, /* floats of all parts */
+    CPU_PIECE = 2048,    /* of k, on a CPU */
+    CPU_JOBS = 16,       /* that a CPU's work is cut into, if it can be */
+    CPU_WORK = 1 << 16   /* multiplications that a job should have */
 };
 
 static int64_t least(int64_t a, int64_t b)
@@ -86,11 +86,7 @@ static mtl_status run_tiles(const mtl_cl_product *p, const tile *t, const cut *c
 static cut panel_cut(const mtl_cl_product *p, int64_t wide, int64_t *rows, int64_t *lines)
 {
     int64_t panels = share(p->n, 8 * wide) * p->products;
-    *rows = between(p->m, 1, 6);
-    for (int64_t r = 6; p->m > 6 && r > 3; r--) { /* the fewest lines too many */
-        if (share(p->m, r) * r < share(p->m, *rows) * *rows)
-            *rows = r;
-    }
+    *rows = p->m <= 1 ? 1 : p->m <= 3 ? 3 : p->m <= 5 || share(p->m, 5) * 5 < share(p->m, 6) * 6 ? 5 : 6;
     double work = (double)p->m * (double)p->n * (double)p->k * (double)p->products;
     int64_t jobs = between((int64_t)(work / CPU_WORK), 1, CPU_JOBS);
     cut c = cut_of(p, share(jobs, panels), CPU_PIECE);
@@ -105,7 +101,7 @@ static mtl_status run_panels(const mtl_cl_product *p, const cut *cut, int64_t wi
     char options[160];
     size_t global[] = {(size_t)share(p->n, 8 * wide), (size_t)share(between(p->m, 1, INT32_MAX), lines),
                        (size_t)(p->products * cut->pieces)};
-    snprintf(options, sizeof options, "-DKIND=%d %s -DROWS=%d -DWIDE=%d", p->kind, p->options, (int)rows, (int)wide);
+    snprintf(options, sizeof options, "-DKIND=%d -DROWS=%d -DWIDE=%d", p->kind, (int)rows, (int)wide);
     return MTL_CL_RUN(c, "panel", "panel", options, 3, global, ((const size_t[]){1, 1, 1}), MTL_CL_BUF(a),
                       MTL_CL_BUF(b), MTL_CL_BUF(bias), MTL_CL_BUF(c), MTL_CL_I32(p->m), MTL_CL_I32(p->n),
                       MTL_CL_I32(p->k), MTL_CL_I32(cut->pieces), MTL_CL_I32(cut->piece), MTL_CL_I32(lines),
@@ -166,6 +162,8 @@ mtl_status mtl_cl_gemm(const mtl_gemm *g, const mtl_tensor *a, const mtl_tensor 
     p.shape.matrix.stride_a = g->stride_a;
     p.shape.matrix.stride_b = g->stride_b;
     p.shape.matrix.stride_c = g->stride_c;
+    p.shape.matrix.trans_a = g->trans_a;
+    p.shape.matrix.trans_b = g->trans_b;
     p.shape.matrix.alpha = g->alpha;
     p.shape.matrix.beta = g->beta;
     if (g->m == 0 || g->n == 0 || g->batch == 0)

@@ -11,17 +11,18 @@ typedef union { /* as `shape` of the kernels */
     struct {
         int64_t lda, ldb, ldc, stride_a, stride_b, stride_c;
         float alpha, beta;
+        int32_t trans_a, trans_b;
     } matrix;
     struct {
-        int32_t groups, batch, channels, height, width, out_channels, out_h, out_w, pad_h, pad_w, dilation_h,
-            dilation_w, taps_n;
+        int32_t groups, batch, channels, height, width, out_channels, out_h, out_w;
+        int32_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, patch;
         uint32_t line_magic, line_shift, plane_magic, plane_shift;
     } conv;
 } mtl_cl_shape;
 
 typedef struct {
     int kind;
-    const char *options; /* of the kind */
+    const char *options; /* of the kind, for GPUs */
     int64_t m, n, k, products;
     mtl_cl_shape shape;
 } mtl_cl_product;
@@ -31,7 +32,7 @@ typedef struct {
 /* The last argument of the kernels. */
 #define MTL_CL_SHAPE(p)                                                                                                \
     ((mtl_cl_arg){.kind = MTL_CL_ARG_BYTES,                                                                            \
-                  .size = (p)->kind == MTL_CL_MATRIX ? sizeof (p)->shape.matrix : sizeof (p)->shape.conv,              \
+                  .size = (p)->kind == MTL_CL_MATRIX ? sizeof(p)->shape.matrix : sizeof(p)->shape.conv,                \
                   .as = {.bytes = &(p)->shape}})
 
 mtl_status mtl_cl_multiply(const mtl_cl_product *p, const mtl_tensor *a, const mtl_tensor *b, const mtl_tensor *bias,

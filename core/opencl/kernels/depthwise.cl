@@ -1,11 +1,8 @@
 /* Convolution for GPUs where each group has one input channel. Options: KH, KW (kernel), SH, SW (stride). */
 #define TAPS (KH * KW)
 
-typedef struct { /* as `conv` of mtl_cl_shape in product.h; channels is 1 */
-    int groups, batch, channels, height, width, out_channels, out_h, out_w, pad_h, pad_w, dilation_h, dilation_w;
-    int taps_n;
-    uint line_magic, line_shift, plane_magic, plane_shift;
-} shape;
+#define KIND FORWARD
+#include "opencl/kernels/shape.h"
 
 /* One work-item an element of y [batch, groups out_channels, out_h, out_w]. */
 __kernel void forward(__global const float *restrict x, const long x_at, __global const float *restrict w,

@@ -3,29 +3,17 @@
    columns are never written out. Sums run over k in its order, or in `pieces` of it that sum_parts adds in theirs.
 
    Options: KIND; BM, BN, BK (tile), RM, RN (of a work-item: 4 or 8); matrices: TA, TB (transposed); convolutions: KH, KW
-   (kernel), SH, SW (stride). */
-#define MATRIX  0
-#define FORWARD 1 /* y: m = output channels, n = images and pixels of y, k = channels and taps */
-#define INPUT   2 /* dx: m = channels, n = images and pixels of x, k = output channels and taps */
-#define WEIGHT  3 /* dw: m = cotangents and output channels, n = channels and taps (and a column for db), k = images and
-                     pixels of y */
+   (kernel), SH, SW (stride).
 
-typedef struct { /* as mtl_cl_shape of product.h */
-#if KIND == MATRIX
-    long lda, ldb, ldc, stride_a, stride_b, stride_c;
-    float alpha, beta;
-#else
-    int groups, batch, channels, height, width, out_channels, out_h, out_w, pad_h, pad_w, dilation_h, dilation_w;
-    int taps_n; /* WEIGHT: columns before that of ones */
-    uint line_magic, line_shift, plane_magic, plane_shift; /* divide by the width, and by the pixels, that n (WEIGHT: k)
-                                                              counts */
-#endif
-} shape; /* channels and out_channels are one group's */
+   Kinds: MATRIX; and those of a convolution:
+   FORWARD  y: m = output channels, n = images and pixels of y, k = channels and taps
+   INPUT    dx: m = channels, n = images and pixels of x, k = output channels and taps
+   WEIGHT   dw: m = cotangents and output channels, n = channels and taps (and a column of ones for db), k = images and
+            pixels of y */
+#include "opencl/kernels/shape.h"
+
 #if KIND != MATRIX
 #define TAPS (KH * KW)
-#endif
-
-#if KIND != MATRIX
 /* i / d for 0 <= i < 2^31 */
 static uint divide(const uint i, const uint magic, const uint shift)
 {
@@ -83,7 +71,7 @@ tile(__global const float *restrict a, const long a_at, __global const float *re
         next_b[s] = j < n && p < end ? b[TB ? j * g.ldb + p : p * g.ldb + j] : 0.0f;                                       \
     }
 #elif KIND == WEIGHT
-    const int pixels = g.out_h * g.out_w, patch = g.channels * TAPS;
+    const int pixels = g.out_h * g.out_w;
     const long image = (long)g.groups * g.channels * g.height * g.width, output = (long)g.groups * g.out_channels * pixels;
     long line_at[NA];
     int place[NB], down[NB], along[NB]; /* of a tap, seen from a pixel */
@@ -99,8 +87,8 @@ tile(__global const float *restrict a, const long a_at, __global const float *re
         const int j = j0 + ROW_OF(1, BN, s), tap = j % TAPS;
         down[s] = tap / KW * g.dilation_h - g.pad_h;
         along[s] = tap % KW * g.dilation_w - g.pad_w;
-        place[s] = j < g.taps_n ? j / TAPS * g.height * g.width + down[s] * g.width + along[s] : 0;
-        if (j >= g.taps_n)
+        place[s] = j < g.patch ? j / TAPS * g.height * g.width + down[s] * g.width + along[s] : 0;
+        if (j >= g.patch)
             down[s] = j < n ? 1 << 29 : 1 << 30; /* the column of ones, and nothing */
     }
 #define LOAD(p0)                                                                                                       \

@@ -1,27 +1,14 @@
 /* Products for devices that are CPUs: each work-item packs a panel of B, DEPTH x 8 WIDE, and multiplies it with some
    rows of A, ROWS at a time; no barriers. The kinds are those of gemm.cl, but images have no padding here (conv.cl lays
-   it around them first), INPUT is a FORWARD with the weight turned about, and WEIGHT makes dw transposed.
+   it around them first), and INPUT is a FORWARD with the weight turned about.
+   WEIGHT makes dw transposed: m = channels and taps, n = cotangents and output channels, k = images and pixels of y;
+   and a last row, the sums of dy.
 
-   Options: KIND; ROWS (1 .. 6), WIDE (1, 2); matrices: TA, TB; convolutions: KH, KW, SH, SW. */
-#define MATRIX  0
-#define FORWARD 1 /* y: m = output channels, n = images and pixels of y, k = channels and taps */
-#define WEIGHT  3 /* dw': m = channels and taps, n = cotangents and output channels, k = images and pixels of y; and a
-                     last row: the sums of dy */
+   Options: KIND, ROWS (1 .. 6), WIDE (1, 2): few, since each build takes its time. */
+#include "opencl/kernels/shape.h"
 #define DEPTH 256
 #define LANES (8 * WIDE)
-#define TAPS  (KH * KW)
-
-typedef struct { /* as mtl_cl_shape of product.h */
-#if KIND == MATRIX
-    long lda, ldb, ldc, stride_a, stride_b, stride_c;
-    float alpha, beta;
-#else
-    int groups, batch, channels, height, width, out_channels, out_h, out_w, pad_h, pad_w, dilation_h, dilation_w;
-    int taps_n; /* WEIGHT: columns before that of ones */
-    uint line_magic, line_shift, plane_magic, plane_shift; /* divide by the width, and by the pixels, that n (WEIGHT: k)
-                                                              counts */
-#endif
-} shape; /* channels and out_channels are one group's */
+#define TAPS  (g.kernel_h * g.kernel_w)
 
 /* The first `n` lanes of v, to[0 .. n - 1]. */
 static void store_lanes(const float8 v, const int n, __global float *to)
@@ -56,6 +43,7 @@ panel(__global const float *restrict a, const long a_at, __global const float *r
     const int z = (int)get_global_id(2) / pieces, piece = (int)get_global_id(2) % pieces;
     const int begin = piece * piece_length, end = min(k, begin + piece_length);
     const int columns = min(LANES, n - j0);
+    int at[DEPTH]; /* of A's row, where its elements lie */
     c += c_at;
 #if KIND == MATRIX
     const bool part = pieces > 1;
@@ -66,7 +54,6 @@ panel(__global const float *restrict a, const long a_at, __global const float *r
 #elif KIND == WEIGHT
     const int pixels = g.out_h * g.out_w;
     const long image = (long)g.groups * g.channels * g.height * g.width, output = (long)g.groups * g.out_channels * pixels;
-    int at[DEPTH];
     float8 total[WIDE] = {0};
     a += a_at + (long)z * g.channels * g.height * g.width;
     b += b_at + (long)z * g.out_channels * pixels;
@@ -80,20 +67,21 @@ panel(__global const float *restrict a, const long a_at, __global const float *r
     b += b_at + (long)z * g.channels * plane + (j0 / pixels) * image;
     for (int l = 0; l < LANES; l++) {
         const int j = min(j0 + l, n - 1), pixel = j % pixels;
-        from[l] = (int)((j / pixels - j0 / pixels) * image) + pixel / g.out_w * SH * g.width + pixel % g.out_w * SW;
+        from[l] = (int)((j / pixels - j0 / pixels) * image) + pixel / g.out_w * g.stride_h * g.width + pixel % g.out_w * g.stride_w;
         to[l] = ((long)(j / pixels) * g.groups * m + (long)z * m) * pixels + pixel;
     }
 #endif
     for (int p0 = begin; p0 < end || p0 == begin; p0 += DEPTH) {
         const int depth = min(DEPTH, end - p0);
         /* ---- B's panel ---- */
-#if KIND == MATRIX && !TB
-        for (int p = 0; p < depth; p++) {
+#if KIND == MATRIX
+        for (int p = 0; p < depth; p++)
+            at[p] = g.trans_a ? p * (int)g.lda : p;
+        for (int p = 0; p < depth && !g.trans_b; p++) {
             for (int w = 0; w < WIDE; w++)
                 packed[p][w] = load_lanes(columns - 8 * w, b + (p0 + p) * g.ldb + j0 + 8 * w);
         }
-#elif KIND == MATRIX
-        for (int l = 0; l < LANES; l++) {
+        for (int l = 0; l < LANES && g.trans_b; l++) {
             __global const float *row = b + (j0 + min(l, columns - 1)) * g.ldb + p0;
             for (int p = 0; p < depth; p++)
                 ((float *)packed)[p * LANES + l] = row[p];
@@ -114,7 +102,7 @@ panel(__global const float *restrict a, const long a_at, __global const float *r
         }
         int oy = (p0 - own * pixels) / g.out_w, ox = (p0 - own * pixels) % g.out_w, base = 0;
         for (int p = 0; p < depth; p++) {
-            at[p] = base + oy * SH * g.width + ox * SW;
+            at[p] = base + oy * g.stride_h * g.width + ox * g.stride_w;
             for (int w = 0; w < WIDE; w++)
                 total[w] += packed[p][w];
             if (++ox == g.out_w) {
@@ -129,7 +117,7 @@ panel(__global const float *restrict a, const long a_at, __global const float *r
         int tap = p0 % TAPS, channel = p0 / TAPS;
         for (int p = 0; p < depth; p++) {
             __global const float *corner =
-                b + channel * plane + tap / KW * g.dilation_h * g.width + tap % KW * g.dilation_w;
+                b + channel * plane + tap / g.kernel_w * g.dilation_h * g.width + tap % g.kernel_w * g.dilation_w;
             for (int w = 0; w < WIDE; w++) {
                 const int *f = from + 8 * w;
                 packed[p][w] = f[7] - f[0] == 7 ? vload8(0, corner + f[0])
@@ -149,19 +137,13 @@ panel(__global const float *restrict a, const long a_at, __global const float *r
             _Pragma("unroll") for (int r = 0; r < ROWS; r++)
             {
                 const int line = min(i + r, last - 1);
-#if KIND == MATRIX && TA
-                row[r] = a + p0 * g.lda + line;
-#define A(r, p) row[r][(p) * g.lda]
-#elif KIND == MATRIX
-                row[r] = a + line * g.lda + p0;
-#define A(r, p) row[r][p]
+#if KIND == MATRIX
+                row[r] = a + (g.trans_a ? p0 * g.lda + line : line * g.lda + p0);
 #elif KIND == WEIGHT
-                row[r] = a + own * image + line / TAPS * g.height * g.width + line % TAPS / KW * g.dilation_h * g.width +
-                         line % KW * g.dilation_w;
-#define A(r, p) row[r][at[p]]
+                row[r] = a + own * image + line / TAPS * g.height * g.width +
+                         line % TAPS / g.kernel_w * g.dilation_h * g.width + line % g.kernel_w * g.dilation_w;
 #else
                 row[r] = a + (long)line * k + p0;
-#define A(r, p) row[r][p]
 #endif
                 _Pragma("unroll") for (int w = 0; w < WIDE; w++)
                     sum[r][w] = (float8)(0.0f);
@@ -169,7 +151,7 @@ panel(__global const float *restrict a, const long a_at, __global const float *r
             for (int p = 0; p < depth; p++) {
                 _Pragma("unroll") for (int r = 0; r < ROWS; r++)
                 {
-                    const float8 u = (float8)(A(r, p));
+                    const float8 u = (float8)(row[r][KIND == FORWARD ? p : at[p]]);
                     _Pragma("unroll") for (int w = 0; w < WIDE; w++)
                         sum[r][w] = fma(u, packed[p][w], sum[r][w]);
                 }
