@@ -275,8 +275,10 @@ static mtl_status channel_run(const mtl_conv *c, const char *which, int64_t rows
 {
     plan p = plan_of(c);
     mtl_cl_product shape = product_of(&p, 0, c->out_w, c->out_h * c->out_w);
+    char options[120];
+    snprintf(options, sizeof options, "%s %s", p.options, mtl_cl_index(y->count));
     size_t local = reduce ? REDUCE : GROUP, global = (size_t)n * (reduce ? REDUCE : 1);
-    return MTL_CL_RUN(y, "depthwise", which, p.options, 1, &global, &local, MTL_CL_BUF(a), MTL_CL_BUF(b),
+    return MTL_CL_RUN(y, "depthwise", which, options, 1, &global, &local, MTL_CL_BUF(a), MTL_CL_BUF(b),
                       MTL_CL_BUF(bias), MTL_CL_BUF(y), MTL_CL_I64(n), MTL_CL_I32(rows),
                       MTL_CL_STRUCT(shape.shape.conv));
 }

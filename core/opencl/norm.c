@@ -3,8 +3,8 @@
 
 enum {
     GROUP = 256,
-    NEIGHBOURS = 32,    /* channels side by side, where inner is 1 */
-    PIECE = 4096,       /* elements of a sum that a group should have */
+    NEIGHBOURS = 32, /* channels side by side, where inner is 1 */
+    PIECE = 4096,    /* elements of a sum that a group should have */
     MAX_PIECES = 64,
     CPU_PIECE = 1 << 18 /* and on a CPU */
 };
@@ -30,11 +30,6 @@ static layout layout_of(const mtl_tensor *on, int64_t count, int64_t channels, i
     l.piece = (count + pieces - 1) / pieces;
     l.pieces = l.piece ? (count + l.piece - 1) / l.piece : 1;
     return l;
-}
-
-static const char *index_for(int64_t count)
-{
-    return count < INT32_MAX ? "-DINDEX=uint" : "-DINDEX=ulong";
 }
 
 /* Elements of a work-item that goes element by element. */
@@ -84,25 +79,25 @@ mtl_status mtl_cl_norm_apply(int64_t batch, int64_t channels, int64_t inner, con
 {
     int64_t count = batch * channels * inner, run = run_of(x, channels, inner), items = count ? count / run : 0;
     size_t local = group_of(run), global = (size_t)items;
-    return MTL_CL_RUN(y, "norm", "apply", index_for(count), 1, &global, &local, MTL_CL_BUF(x), MTL_CL_BUF(mean),
-                           MTL_CL_BUF(inv), MTL_CL_BUF(w), MTL_CL_BUF(b), MTL_CL_BUF(y), MTL_CL_I64(items),
-                           MTL_CL_I32(channels), MTL_CL_I32(inner), MTL_CL_I32(run));
+    return MTL_CL_RUN(y, "norm", "apply", mtl_cl_index(count), 1, &global, &local, MTL_CL_BUF(x), MTL_CL_BUF(mean),
+                      MTL_CL_BUF(inv), MTL_CL_BUF(w), MTL_CL_BUF(b), MTL_CL_BUF(y), MTL_CL_I64(items),
+                      MTL_CL_I32(channels), MTL_CL_I32(inner), MTL_CL_I32(run));
 }
 
 /* sums [2, rows, channels], the first of the pieces in *sums; and dw and db. groups > 0: statistics of lines. */
-static mtl_status grad_sums(int64_t groups, int64_t rows, int64_t batch, int64_t channels, int64_t inner, const mtl_tensor *x,
-                            const mtl_tensor *mean, const mtl_tensor *inv, const mtl_tensor *dy, mtl_tensor *dw,
-                            mtl_tensor *db, mtl_tensor **sums)
+static mtl_status grad_sums(int64_t groups, int64_t rows, int64_t batch, int64_t channels, int64_t inner,
+                            const mtl_tensor *x, const mtl_tensor *mean, const mtl_tensor *inv, const mtl_tensor *dy,
+                            mtl_tensor *dw, mtl_tensor *db, mtl_tensor **sums)
 {
     layout l = layout_of(x, batch * inner, channels, inner);
     int64_t floats = 2 * l.pieces * rows * channels;
     size_t global = (size_t)(rows * l.tiles * l.pieces) * l.local;
     MTL_TRY(mtl_tensor_like(x, MTL_F32, 1, &floats, sums));
-    MTL_TRY(MTL_CL_RUN(x, "norm", groups ? "line_sums" : "grad_sums", "-DINDEX=uint", 1, &global, &l.local, MTL_CL_BUF(x), MTL_CL_BUF(mean),
-                       MTL_CL_BUF(inv), MTL_CL_BUF(dy), MTL_CL_BUF(*sums), MTL_CL_BUF(dw), MTL_CL_BUF(db),
-                       MTL_CL_I32(rows), MTL_CL_I32(batch), MTL_CL_I32(channels), MTL_CL_I32(inner),
-                       MTL_CL_I32(l.columns), MTL_CL_I32(l.pieces), MTL_CL_I32(l.piece), MTL_CL_I32(groups),
-                       MTL_CL_LOCAL(l.local * sizeof(float))));
+    MTL_TRY(MTL_CL_RUN(x, "norm", groups ? "line_sums" : "grad_sums", "-DINDEX=uint", 1, &global, &l.local,
+                       MTL_CL_BUF(x), MTL_CL_BUF(mean), MTL_CL_BUF(inv), MTL_CL_BUF(dy), MTL_CL_BUF(*sums),
+                       MTL_CL_BUF(dw), MTL_CL_BUF(db), MTL_CL_I32(rows), MTL_CL_I32(batch), MTL_CL_I32(channels),
+                       MTL_CL_I32(inner), MTL_CL_I32(l.columns), MTL_CL_I32(l.pieces), MTL_CL_I32(l.piece),
+                       MTL_CL_I32(groups), MTL_CL_LOCAL(l.local * sizeof(float))));
     if (l.pieces == 1)
         return MTL_OK;
     return MTL_CL_RUN_FLAT(x, "norm", "grad_join", "-DINDEX=uint", rows * channels, MTL_CL_BUF(*sums), MTL_CL_BUF(dw),
@@ -120,11 +115,11 @@ mtl_status mtl_cl_norm_grad(bool training, int64_t rows, int64_t batch, int64_t 
     if (dw || db || (dx && training))
         status = grad_sums(0, rows, batch, channels, inner, x, mean, inv, dy, dw, db, &sums);
     if (status == MTL_OK && dx)
-        status = MTL_CL_RUN(dx, "norm", "grad_apply", index_for(rows * each), 1, &global, &local, MTL_CL_BUF(x),
-                                 MTL_CL_BUF(mean), MTL_CL_BUF(inv), MTL_CL_BUF(w), MTL_CL_BUF(dy),
-                                 MTL_CL_BUF(training ? sums : NULL), MTL_CL_BUF(dx), MTL_CL_I64(items),
-                                 MTL_CL_I64(each), MTL_CL_I32(rows), MTL_CL_I32(channels), MTL_CL_I32(inner),
-                                 MTL_CL_I32(run), MTL_CL_F32(batch * inner));
+        status = MTL_CL_RUN(dx, "norm", "grad_apply", mtl_cl_index(rows * each), 1, &global, &local, MTL_CL_BUF(x),
+                            MTL_CL_BUF(mean), MTL_CL_BUF(inv), MTL_CL_BUF(w), MTL_CL_BUF(dy),
+                            MTL_CL_BUF(training ? sums : NULL), MTL_CL_BUF(dx), MTL_CL_I64(items), MTL_CL_I64(each),
+                            MTL_CL_I32(rows), MTL_CL_I32(channels), MTL_CL_I32(inner), MTL_CL_I32(run),
+                            MTL_CL_F32(batch * inner));
     mtl_tensor_release(sums);
     return status;
 }
@@ -162,7 +157,8 @@ mtl_status mtl_cl_line_norm_grad(int64_t rows, const int64_t *extent, const mtl_
                            MTL_CL_I32(extent[1]), MTL_CL_I32(extent[2]), MTL_CL_I32(extent[3]),
                            MTL_CL_LOCAL(local * sizeof(float))));
     if (dw || db)
-        status = grad_sums(extent[1], rows, extent[0], extent[1] * extent[2], extent[3], x, mean, inv, dy, dw, db, &sums);
+        status =
+            grad_sums(extent[1], rows, extent[0], extent[1] * extent[2], extent[3], x, mean, inv, dy, dw, db, &sums);
     mtl_tensor_release(sums);
     return status;
 }

@@ -15,8 +15,8 @@ static mtl_cl_window window_of(const mtl_conv *c)
 mtl_status mtl_cl_max_pool2d(const mtl_conv *c, const mtl_tensor *x, mtl_tensor *y, mtl_tensor *index)
 {
     mtl_cl_window w = window_of(c);
-    return MTL_CL_RUN_FLAT(y, "pool", "max_pool", "", y->count, MTL_CL_BUF(x), MTL_CL_BUF(y), MTL_CL_BUF(index),
-                           MTL_CL_I64(y->count), MTL_CL_STRUCT(w));
+    return MTL_CL_RUN_FLAT(y, "pool", "max_pool", mtl_cl_index(y->count), y->count, MTL_CL_BUF(x), MTL_CL_BUF(y),
+                           MTL_CL_BUF(index), MTL_CL_I64(y->count), MTL_CL_STRUCT(w));
 }
 
 mtl_status mtl_cl_max_pool2d_grad(const mtl_conv *c, int64_t rows, const mtl_tensor *index, const mtl_tensor *dy,
@@ -24,24 +24,24 @@ mtl_status mtl_cl_max_pool2d_grad(const mtl_conv *c, int64_t rows, const mtl_ten
 {
     mtl_cl_window w = window_of(c);
     (void)rows;
-    return MTL_CL_RUN_FLAT(dx, "pool", "max_pool_grad", "", dx->count, MTL_CL_BUF(index), MTL_CL_BUF(dy),
-                           MTL_CL_BUF(dx), MTL_CL_I64(dx->count), MTL_CL_I64(c->batch * c->in_channels),
+    return MTL_CL_RUN_FLAT(dx, "pool", "max_pool_grad", mtl_cl_index(dx->count), dx->count, MTL_CL_BUF(index),
+                           MTL_CL_BUF(dy), MTL_CL_BUF(dx), MTL_CL_I64(dx->count), MTL_CL_I64(c->batch * c->in_channels),
                            MTL_CL_STRUCT(w));
 }
 
 mtl_status mtl_cl_avg_pool2d(const mtl_conv *c, const mtl_tensor *x, mtl_tensor *y)
 {
     mtl_cl_window w = window_of(c);
-    return MTL_CL_RUN_FLAT(y, "pool", "avg_pool", "", y->count, MTL_CL_BUF(x), MTL_CL_BUF(y), MTL_CL_I64(y->count),
-                           MTL_CL_STRUCT(w));
+    return MTL_CL_RUN_FLAT(y, "pool", "avg_pool", mtl_cl_index(y->count), y->count, MTL_CL_BUF(x), MTL_CL_BUF(y),
+                           MTL_CL_I64(y->count), MTL_CL_STRUCT(w));
 }
 
 mtl_status mtl_cl_avg_pool2d_grad(const mtl_conv *c, int64_t rows, const mtl_tensor *dy, mtl_tensor *dx)
 {
     mtl_cl_window w = window_of(c);
     (void)rows;
-    return MTL_CL_RUN_FLAT(dx, "pool", "avg_pool_grad", "", dx->count, MTL_CL_BUF(dy), MTL_CL_BUF(dx),
-                           MTL_CL_I64(dx->count), MTL_CL_STRUCT(w));
+    return MTL_CL_RUN_FLAT(dx, "pool", "avg_pool_grad", mtl_cl_index(dx->count), dx->count, MTL_CL_BUF(dy),
+                           MTL_CL_BUF(dx), MTL_CL_I64(dx->count), MTL_CL_STRUCT(w));
 }
 
 typedef struct { /* as `resized` of kernels/resize.cl */
@@ -58,14 +58,14 @@ static mtl_cl_resized resized_of(const mtl_resize *r)
 mtl_status mtl_cl_resize(const mtl_resize *r, const mtl_tensor *x, mtl_tensor *y)
 {
     mtl_cl_resized own = resized_of(r);
-    return MTL_CL_RUN_FLAT(y, "resize", "resize", "", y->count, MTL_CL_BUF(x), MTL_CL_BUF(y), MTL_CL_I64(y->count),
-                           MTL_CL_STRUCT(own));
+    return MTL_CL_RUN_FLAT(y, "resize", "resize", mtl_cl_index(y->count), y->count, MTL_CL_BUF(x), MTL_CL_BUF(y),
+                           MTL_CL_I64(y->count), MTL_CL_STRUCT(own));
 }
 
 mtl_status mtl_cl_resize_grad(const mtl_resize *r, int64_t rows, const mtl_tensor *dy, mtl_tensor *dx)
 {
     mtl_cl_resized own = resized_of(r);
     (void)rows;
-    return MTL_CL_RUN_FLAT(dx, "resize", "resize_grad", "", dx->count, MTL_CL_BUF(dy), MTL_CL_BUF(dx),
-                           MTL_CL_I64(dx->count), MTL_CL_STRUCT(own));
+    return MTL_CL_RUN_FLAT(dx, "resize", "resize_grad", mtl_cl_index(dx->count), dx->count, MTL_CL_BUF(dy),
+                           MTL_CL_BUF(dx), MTL_CL_I64(dx->count), MTL_CL_STRUCT(own));
 }

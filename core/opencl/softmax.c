@@ -12,10 +12,10 @@ mtl_status mtl_cl_softmax(bool log, int64_t outer, int64_t n, int64_t inner, con
 {
     size_t local = LINE, global = (size_t)outer * LINE;
     if (by_group(x, n, inner))
-        return MTL_CL_RUN(y, "softmax", "softmax_line", "", 1, &global, &local, MTL_CL_BUF(x), MTL_CL_BUF(y),
-                          MTL_CL_I64(n), MTL_CL_I32(log), MTL_CL_LOCAL(LINE * sizeof(float)));
-    return MTL_CL_RUN_FLAT(y, "softmax", "softmax_each", "", n ? outer * inner : 0, MTL_CL_BUF(x), MTL_CL_BUF(y),
-                           MTL_CL_I64(outer * inner), MTL_CL_I64(n), MTL_CL_I64(inner), MTL_CL_I32(log));
+        return MTL_CL_RUN(y, "softmax", "softmax_line", mtl_cl_index(x->count), 1, &global, &local, MTL_CL_BUF(x),
+                          MTL_CL_BUF(y), MTL_CL_I64(n), MTL_CL_I32(log), MTL_CL_LOCAL(LINE * sizeof(float)));
+    return MTL_CL_RUN_FLAT(y, "softmax", "softmax_each", mtl_cl_index(x->count), n ? outer * inner : 0, MTL_CL_BUF(x),
+                           MTL_CL_BUF(y), MTL_CL_I64(outer * inner), MTL_CL_I64(n), MTL_CL_I64(inner), MTL_CL_I32(log));
 }
 
 mtl_status mtl_cl_softmax_grad(bool log, int64_t rows, int64_t outer, int64_t n, int64_t inner, const mtl_tensor *y,
@@ -24,11 +24,11 @@ mtl_status mtl_cl_softmax_grad(bool log, int64_t rows, int64_t outer, int64_t n,
     int64_t lanes = rows * outer * inner;
     size_t local = LINE, global = (size_t)lanes * LINE;
     if (by_group(y, n, inner))
-        return MTL_CL_RUN(dx, "softmax", "softmax_grad_line", "", 1, &global, &local, MTL_CL_BUF(y), MTL_CL_BUF(dy),
-                          MTL_CL_BUF(dx), MTL_CL_I64(outer), MTL_CL_I64(n), MTL_CL_I32(log),
-                          MTL_CL_LOCAL(LINE * sizeof(float)));
-    return MTL_CL_RUN_FLAT(dx, "softmax", "softmax_grad_each", "", n ? lanes : 0, MTL_CL_BUF(y), MTL_CL_BUF(dy),
-                           MTL_CL_BUF(dx), MTL_CL_I64(lanes), MTL_CL_I64(outer * inner), MTL_CL_I64(n),
+        return MTL_CL_RUN(dx, "softmax", "softmax_grad_line", mtl_cl_index(dx->count), 1, &global, &local,
+                          MTL_CL_BUF(y), MTL_CL_BUF(dy), MTL_CL_BUF(dx), MTL_CL_I64(outer), MTL_CL_I64(n),
+                          MTL_CL_I32(log), MTL_CL_LOCAL(LINE * sizeof(float)));
+    return MTL_CL_RUN_FLAT(dx, "softmax", "softmax_grad_each", mtl_cl_index(dx->count), n ? lanes : 0, MTL_CL_BUF(y),
+                           MTL_CL_BUF(dy), MTL_CL_BUF(dx), MTL_CL_I64(lanes), MTL_CL_I64(outer * inner), MTL_CL_I64(n),
                            MTL_CL_I64(inner), MTL_CL_I32(log));
 }
 
@@ -54,12 +54,13 @@ mtl_status mtl_cl_cross_entropy(int64_t outer, int64_t classes, int64_t inner, i
     if (groups > 1)
         MTL_TRY(mtl_tensor_like(x, MTL_F32, 1, &room, &parts));
     mtl_status status =
-        MTL_CL_RUN(x, "softmax", "cross_entropy", "", 1, &global, &local, MTL_CL_BUF(x), MTL_CL_BUF(target),
-                   MTL_CL_BUF(class_weight), MTL_CL_BUF(p), MTL_CL_BUF(parts ? parts : loss), MTL_CL_STRUCT(own),
-                   MTL_CL_LOCAL(LINE * sizeof(float)));
+        MTL_CL_RUN(x, "softmax", "cross_entropy", mtl_cl_index(x->count), 1, &global, &local, MTL_CL_BUF(x),
+                   MTL_CL_BUF(target), MTL_CL_BUF(class_weight), MTL_CL_BUF(p), MTL_CL_BUF(parts ? parts : loss),
+                   MTL_CL_STRUCT(own), MTL_CL_LOCAL(LINE * sizeof(float)));
     if (status == MTL_OK && parts)
-        status = MTL_CL_RUN(x, "softmax", "cross_entropy_sum", "", 1, &local, &local, MTL_CL_BUF(parts),
-                            MTL_CL_BUF(loss), MTL_CL_I64(groups), MTL_CL_LOCAL(LINE * sizeof(float)));
+        status =
+            MTL_CL_RUN(x, "softmax", "cross_entropy_sum", mtl_cl_index(x->count), 1, &local, &local, MTL_CL_BUF(parts),
+                       MTL_CL_BUF(loss), MTL_CL_I64(groups), MTL_CL_LOCAL(LINE * sizeof(float)));
     mtl_tensor_release(parts);
     return status;
 }
@@ -70,21 +71,21 @@ mtl_status mtl_cl_cross_entropy_grad(int64_t rows, int64_t outer, int64_t classe
                                      mtl_tensor *dx)
 {
     mtl_cl_criterion own = {outer * inner, classes, inner, ignore, (float)smoothing};
-    return MTL_CL_RUN_FLAT(dx, "softmax", "cross_entropy_grad", "", rows * own.lanes, MTL_CL_BUF(p), MTL_CL_BUF(target),
-                           MTL_CL_BUF(class_weight), MTL_CL_BUF(loss), MTL_CL_BUF(dy), MTL_CL_BUF(dx), MTL_CL_I64(rows),
-                           MTL_CL_STRUCT(own));
+    return MTL_CL_RUN_FLAT(dx, "softmax", "cross_entropy_grad", mtl_cl_index(dx->count), rows * own.lanes,
+                           MTL_CL_BUF(p), MTL_CL_BUF(target), MTL_CL_BUF(class_weight), MTL_CL_BUF(loss),
+                           MTL_CL_BUF(dy), MTL_CL_BUF(dx), MTL_CL_I64(rows), MTL_CL_STRUCT(own));
 }
 
 mtl_status mtl_cl_bce_logits(double pos_weight, const mtl_tensor *x, const mtl_tensor *target, mtl_tensor *y)
 {
-    return MTL_CL_RUN_FLAT(y, "softmax", "bce_logits", "", x->count, MTL_CL_BUF(x), MTL_CL_BUF(target), MTL_CL_BUF(y),
-                           MTL_CL_I64(x->count), MTL_CL_F32(pos_weight));
+    return MTL_CL_RUN_FLAT(y, "softmax", "bce_logits", mtl_cl_index(y->count), x->count, MTL_CL_BUF(x),
+                           MTL_CL_BUF(target), MTL_CL_BUF(y), MTL_CL_I64(x->count), MTL_CL_F32(pos_weight));
 }
 
 mtl_status mtl_cl_bce_logits_grad(double pos_weight, int64_t rows, const mtl_tensor *x, const mtl_tensor *target,
                                   const mtl_tensor *dy, mtl_tensor *dx)
 {
-    return MTL_CL_RUN_FLAT(dx, "softmax", "bce_logits_grad", "", rows * x->count, MTL_CL_BUF(x), MTL_CL_BUF(target),
-                           MTL_CL_BUF(dy), MTL_CL_BUF(dx), MTL_CL_I64(rows * x->count), MTL_CL_I64(x->count),
-                           MTL_CL_F32(pos_weight));
+    return MTL_CL_RUN_FLAT(dx, "softmax", "bce_logits_grad", mtl_cl_index(dx->count), rows * x->count, MTL_CL_BUF(x),
+                           MTL_CL_BUF(target), MTL_CL_BUF(dy), MTL_CL_BUF(dx), MTL_CL_I64(rows * x->count),
+                           MTL_CL_I64(x->count), MTL_CL_F32(pos_weight));
 }

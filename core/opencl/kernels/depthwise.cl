@@ -1,4 +1,5 @@
-/* Convolution for GPUs where each group has one input channel. Options: KH, KW (kernel), SH, SW (stride). */
+/* Convolution for GPUs where each group has one input channel. Options: KH, KW (kernel), SH, SW (stride); INDEX, uint
+   where all elements can be counted with it, else ulong. */
 #define TAPS (KH * KW)
 
 #define KIND FORWARD
@@ -9,13 +10,13 @@ __kernel void forward(__global const float *restrict x, const long x_at, __globa
                       const long w_at, __global const float *bias, const long bias_at, __global float *restrict y,
                       const long y_at, const long count, const int rows, const shape g)
 {
-    const long e = get_global_id(0);
-    if (e >= count)
+    const INDEX e = (INDEX)get_global_id(0);
+    if (get_global_id(0) >= count)
         return;
-    const int pixel = (int)(e % (g.out_h * g.out_w)), oy = pixel / g.out_w, ox = pixel % g.out_w;
-    const long plane = e / (g.out_h * g.out_w);
-    const int o = (int)(plane % (g.groups * g.out_channels));
-    const long from = plane / g.out_channels; /* image and channel */
+    const int pixel = (int)(e % (INDEX)(g.out_h * g.out_w)), oy = pixel / g.out_w, ox = pixel % g.out_w;
+    const INDEX plane = e / (INDEX)(g.out_h * g.out_w);
+    const int o = (int)(plane % (INDEX)(g.groups * g.out_channels));
+    const long from = plane / (INDEX)g.out_channels; /* image and channel */
     float sum = bias ? bias[bias_at + o] : 0.0f;
     x += x_at + from * g.height * g.width;
     w += w_at + (long)o * TAPS;
@@ -35,14 +36,14 @@ __kernel void input(__global const float *restrict dy, const long dy_at, __globa
                     const long w_at, __global const float *bias, const long bias_at, __global float *restrict dx,
                     const long dx_at, const long count, const int rows, const shape g)
 {
-    const long e = get_global_id(0);
-    if (e >= count)
+    const INDEX e = (INDEX)get_global_id(0);
+    if (get_global_id(0) >= count)
         return;
-    const int pixel = (int)(e % (g.height * g.width)), y = pixel / g.width + g.pad_h, x = pixel % g.width + g.pad_w;
-    const long plane = e / (g.height * g.width); /* image and group */
+    const int pixel = (int)(e % (INDEX)(g.height * g.width)), y = pixel / g.width + g.pad_h, x = pixel % g.width + g.pad_w;
+    const INDEX plane = e / (INDEX)(g.height * g.width); /* image and group */
     float sum = 0.0f;
-    dy += dy_at + plane * g.out_channels * g.out_h * g.out_w;
-    w += w_at + plane % g.groups * g.out_channels * TAPS;
+    dy += dy_at + (long)plane * g.out_channels * g.out_h * g.out_w;
+    w += w_at + (long)(plane % (INDEX)g.groups) * g.out_channels * TAPS;
     for (int o = 0; o < g.out_channels; o++, dy += g.out_h * g.out_w, w += TAPS) {
         for (int i = 0; i < KH; i++) {
             const int down = y - i * g.dilation_h;

@@ -1,5 +1,6 @@
 /* Planes of another size: an output pixel is a weighted sum of some neighbours (core/cpu/resize.c). One work-item an
-   element of the result; going back it gathers from the outputs that could have used it. */
+   element of the result; going back it gathers from the outputs that could have used it.
+   Option: INDEX, uint where all elements can be counted with it, else ulong. */
 enum { NEAREST, BILINEAR, MEAN, CONSTANT, REFLECT, REPLICATE };
 
 typedef struct { /* as mtl_cl_resized of pool.c */
@@ -48,14 +49,14 @@ static float weight_of(const tap t, const int j)
 __kernel void resize(__global const float *restrict x, const long x_at, __global float *restrict y, const long y_at,
                      const long count, const resized g)
 {
-    const long e = get_global_id(0);
-    if (e >= count)
+    const INDEX e = (INDEX)get_global_id(0);
+    if (get_global_id(0) >= count)
         return;
-    const int pixel = (int)(e % (g.out_h * g.out_w));
+    const int pixel = (int)(e % (INDEX)(g.out_h * g.out_w));
     const tap down = tap_of(g.kind, g.height, g.out_h, g.top, pixel / g.out_w);
     const tap along = tap_of(g.kind, g.width, g.out_w, g.left, pixel % g.out_w);
     float sum = down.n && along.n ? 0.0f : g.value;
-    x += x_at + e / (g.out_h * g.out_w) * g.height * g.width;
+    x += x_at + (long)(e / (INDEX)(g.out_h * g.out_w)) * g.height * g.width;
     for (int j = 0; j < along.n; j++) {
         float line = 0.0f;
         for (int i = 0; i < down.n; i++)
@@ -83,13 +84,13 @@ static int2 users(const int kind, const int in, const int out, const int before,
 __kernel void resize_grad(__global const float *restrict dy, const long dy_at, __global float *restrict dx,
                           const long dx_at, const long count, const resized g)
 {
-    const long e = get_global_id(0);
-    if (e >= count)
+    const INDEX e = (INDEX)get_global_id(0);
+    if (get_global_id(0) >= count)
         return;
-    const int place = (int)(e % (g.height * g.width)), i = place / g.width, j = place % g.width;
+    const int place = (int)(e % (INDEX)(g.height * g.width)), i = place / g.width, j = place % g.width;
     const int2 down = users(g.kind, g.height, g.out_h, g.top, i), along = users(g.kind, g.width, g.out_w, g.left, j);
     float sum = 0.0f;
-    dy += dy_at + e / (g.height * g.width) * g.out_h * g.out_w;
+    dy += dy_at + (long)(e / (INDEX)(g.height * g.width)) * g.out_h * g.out_w;
     for (int oy = down.s0; oy < down.s1; oy++) {
         const float share = weight_of(tap_of(g.kind, g.height, g.out_h, g.top, oy), i);
         float line = 0.0f;

@@ -1,5 +1,6 @@
 /* Softmax, and the losses made from it, over lanes: the outer * inner vectors of n elements, `inner` apart. A work-item
-   has a lane to itself (_each), or a group of work-items has one, whose elements are neighbours (_line). */
+   has a lane to itself (_each), or a group of work-items has one, whose elements are neighbours (_line).
+   Option: INDEX, uint where all elements can be counted with it, else ulong. */
 
 static float group_max(float value, __local float *room)
 {
@@ -38,7 +39,8 @@ __kernel void softmax_each(__global const float *restrict x, const long x_at, __
     const long lane = get_global_id(0);
     if (lane >= lanes)
         return;
-    const long at = lane / inner * n * inner + lane % inner;
+    const INDEX block = (INDEX)lane / (INDEX)inner;
+    const long at = block * n * inner + (lane - (long)block * inner);
     x += x_at + at;
     y += y_at + at;
     const float top = lane_max(n, inner, x);
@@ -82,12 +84,13 @@ __kernel void softmax_grad_each(__global const float *restrict y, const long y_a
                                 const long dy_at, __global float *restrict dx, const long dx_at, const long lanes,
                                 const long lanes_y, const long n, const long inner, const int logarithm)
 {
-    const long lane = get_global_id(0), lane_y = lane % lanes_y;
+    const long lane = get_global_id(0), lane_y = (INDEX)lane % (INDEX)lanes_y;
     if (lane >= lanes)
         return;
-    const long at = lane / inner * n * inner + lane % inner;
+    const INDEX block = (INDEX)lane / (INDEX)inner;
+    const long at = block * n * inner + (lane - (long)block * inner);
     float sum = 0.0f;
-    y += y_at + lane_y / inner * n * inner + lane_y % inner;
+    y += y_at + (INDEX)lane_y / (INDEX)inner * n * inner + (INDEX)lane_y % (INDEX)inner;
     dy += dy_at + at;
     dx += dx_at + at;
     for (long j = 0; j < n; j++)
@@ -137,7 +140,8 @@ __kernel void cross_entropy(__global const float *restrict x, const long x_at, _
     const long lane = get_global_id(0);
     float loss = 0.0f, weight = 0.0f;
     if (lane < g.lanes) {
-        const long at = lane / g.inner * g.classes * g.inner + lane % g.inner;
+        const INDEX block = (INDEX)lane / (INDEX)g.inner;
+        const long at = block * g.classes * g.inner + (lane - (long)block * g.inner);
         const int t = target[target_at + lane];
         x += x_at + at;
         class_weight += class_weight ? weight_at : 0;
@@ -210,13 +214,13 @@ __kernel void cross_entropy_grad(__global const float *restrict p, const long p_
                                  __global const float *restrict dy, const long dy_at, __global float *restrict dx,
                                  const long dx_at, const long rows, const criterion g)
 {
-    const long lane = get_global_id(0), own = lane % g.lanes;
+    const long lane = get_global_id(0), own = (INDEX)lane % (INDEX)g.lanes;
     if (lane >= rows * g.lanes)
         return;
     const int t = target[target_at + own];
     const float weight = loss[loss_at + 1], even = g.smoothing / (float)g.classes;
-    p += p_at + own / g.inner * g.classes * g.inner + own % g.inner;
-    dx += dx_at + lane / g.inner * g.classes * g.inner + lane % g.inner;
+    p += p_at + (INDEX)own / (INDEX)g.inner * g.classes * g.inner + (INDEX)own % (INDEX)g.inner;
+    dx += dx_at + (INDEX)lane / (INDEX)g.inner * g.classes * g.inner + (INDEX)lane % (INDEX)g.inner;
     class_weight += class_weight ? weight_at : 0;
     if (t == -1 || t == g.ignore || weight == 0.0f) {
         for (long j = 0; j < g.classes; j++)
@@ -229,7 +233,7 @@ __kernel void cross_entropy_grad(__global const float *restrict p, const long p_
         for (long j = 0; j < g.classes; j++)
             all += class_weight[j];
     }
-    const float scale = dy[dy_at + lane / g.lanes] / weight; /* NaN where a target is out of range */
+    const float scale = dy[dy_at + (INDEX)lane / (INDEX)g.lanes] / weight; /* NaN where a target is out of range */
     const float own_weight = class_weight && t >= 0 && t < g.classes ? class_weight[t] : 1.0f;
     const float sharp = scale * (1.0f - g.smoothing) * own_weight, flat = scale * even, slope = sharp + flat * all;
     for (long j = 0; j < g.classes; j++)
@@ -257,6 +261,6 @@ __kernel void bce_logits_grad(__global const float *restrict x, const long x_at,
     const long e = get_global_id(0);
     if (e >= count)
         return;
-    const float t = target[target_at + e % each];
-    dx[dx_at + e] = dy[dy_at + e] * ((1.0f + (p - 1.0f) * t) * mtl_sigmoidf(x[x_at + e % each]) - p * t);
+    const float t = target[target_at + (INDEX)e % (INDEX)each];
+    dx[dx_at + e] = dy[dy_at + e] * ((1.0f + (p - 1.0f) * t) * mtl_sigmoidf(x[x_at + (INDEX)e % (INDEX)each]) - p * t);
 }
