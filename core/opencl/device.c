@@ -218,7 +218,8 @@ static mtl_status open_queue(mtl_cl_device *d, int index)
     snprintf(d->identity, sizeof d->identity, "%s\n%s\n%s\n%s\n", info.name, info.driver, info.version, version);
     cl->clGetDeviceInfo(d->id, CL_DEVICE_EXTENSIONS, sizeof extensions - 1, extensions, NULL);
     cl->clGetDeviceInfo(d->id, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof units, &units, NULL);
-    d->cpu = !info.gpu;
+    const char *kind = getenv("MTL_OPENCL_KERNELS"); /* "gpu", "cpu": whose kernels it takes, to compare */
+    d->cpu = kind ? strcmp(kind, "gpu") != 0 : !info.gpu;
     d->units = (int)units;
     d->fp64 = strstr(extensions, "cl_khr_fp64") != NULL;
     /* For tests: what a GPU runs, or a device without doubles, on any device. */

@@ -54,6 +54,11 @@ mtl_status mtl_cl_run(const mtl_tensor *on, const char *file, const char *name, 
     MTL_CL_RUN(on, file, name, options, 1, ((const size_t[]){(size_t)(n)}), ((const size_t[]){MTL_CL_GROUP}),          \
                __VA_ARGS__)
 #define MTL_CL_GROUP 128
+/* Option of kernels that divide the number of an element: 64 bits only where there are so many. */
+static inline const char *mtl_cl_index(int64_t count)
+{
+    return count < INT32_MAX ? "-DINDEX=uint" : "-DINDEX=ulong";
+}
 
 bool mtl_cl_is_cpu(const mtl_tensor *on); /* PoCL and the like: vector kernels without barriers are better there */
 bool mtl_cl_has_fp64(const mtl_tensor *on);

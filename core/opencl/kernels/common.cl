@@ -25,6 +25,21 @@ float mtl_gelu_tanh_slope(float x)
     return 0.5f * (1.0f + t) + 0.5f * v * (1.0f - t * t) * 0.79788456f * (1.0f + 0.134145f * square);
 }
 
+/* The sum over a group of 2^n work-items, for all of them, in a fixed order; `room` holds a float for each. */
+float group_sum(float value, __local float *room)
+{
+    const int own = (int)get_local_id(0);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    room[own] = value;
+    for (int step = (int)get_local_size(0) / 2; step > 0; step /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (own < step)
+            room[own] += room[own + step];
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    return room[0];
+}
+
 /* Most powers have one exponent for all elements: no branch diverges. */
 float mtl_powf(float a, float b)
 {
