@@ -26,7 +26,6 @@ mtl_status mtl_context_new(int threads, mtl_context **out)
         free(ctx);
         return status;
     }
-    ctx->device_count = 1;
     *out = ctx;
     return MTL_OK;
 }
@@ -35,8 +34,9 @@ void mtl_context_free(mtl_context *ctx)
 {
     if (!ctx)
         return;
-    for (int i = 0; i < ctx->device_count; i++)
+    for (int i = 0; i < MTL_MAX_DEVICES; i++)
         mtl_device_free(ctx->devices[i]);
+    free(ctx->opencl);
     free(ctx);
 }
 

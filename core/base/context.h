@@ -22,14 +22,15 @@
     } while (0)
 
 struct mtl_device;
+struct mtl_cl_library;
 
 struct mtl_context {
     char message[1024];
     int threads;
     bool recording;
     uint64_t next_node; /* numbers the nodes of the tape: a node's inputs always have smaller ones */
-    int device_count;   /* device 0 is the CPU */
-    struct mtl_device *devices[MTL_MAX_DEVICES];
+    struct mtl_device *devices[MTL_MAX_DEVICES]; /* 0 is the CPU; those of OpenCL are NULL until they are used */
+    struct mtl_cl_library *opencl;               /* NULL until it is asked for */
     size_t memory_limit;
     mtl_memory memory;
     const char *isa;

@@ -4,6 +4,7 @@
 #define MTL_TENSOR_BACKEND_H
 
 #include "base/context.h"
+#include "mtl/device.h"
 #include "mtl/tensor.h"
 
 typedef struct mtl_device mtl_device;
@@ -350,11 +351,14 @@ typedef struct mtl_backend {
 
 struct mtl_device {
     mtl_context *ctx;
+    int index; /* in the context */
     const mtl_backend *kernels;
     struct mtl_pool *pool; /* the caching allocator's */
     void *own;             /* the backend's */
 };
 
+/* The context's device, opened where it is not yet. */
+mtl_status mtl_device_open(mtl_context *ctx, int index, mtl_device **out);
 void mtl_device_free(mtl_device *device);
 
 static inline const mtl_backend *mtl_kernels(const mtl_tensor *t)

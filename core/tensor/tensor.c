@@ -80,13 +80,13 @@ mtl_status mtl_tensor_new_on(mtl_context *ctx, int device, mtl_dtype dtype, int 
                              mtl_tensor **out)
 {
     int64_t count;
-    if (device < 0 || device >= ctx->device_count)
-        return mtl_fail(ctx, MTL_ERR_DEVICE, "device %d: there are %d", device, ctx->device_count);
+    mtl_device *on;
     MTL_TRY(count_of(ctx, dtype, rank, shape, &count));
+    MTL_TRY(mtl_device_open(ctx, device, &on));
     mtl_tensor *t = calloc(1, sizeof *t);
     if (!t)
         return mtl_fail(ctx, MTL_ERR_MEMORY, "no host memory left");
-    mtl_status status = storage_new(ctx->devices[device], (size_t)count * mtl_dtype_size(dtype), &t->storage);
+    mtl_status status = storage_new(on, (size_t)count * mtl_dtype_size(dtype), &t->storage);
     if (status != MTL_OK) {
         free(t);
         return status;
@@ -191,11 +191,7 @@ size_t mtl_tensor_bytes(const mtl_tensor *t)
 
 int mtl_tensor_device(const mtl_tensor *t)
 {
-    for (int i = 0; i < t->ctx->device_count; i++) {
-        if (t->ctx->devices[i] == t->storage->device)
-            return i;
-    }
-    return 0;
+    return t->storage->device->index;
 }
 
 void *mtl_tensor_data(const mtl_tensor *t)
@@ -293,13 +289,4 @@ mtl_status mtl_tensor_to(mtl_tensor *t, int device, mtl_tensor **out)
     else
         mtl_tensor_release(moved);
     return status;
-}
-
-void mtl_device_free(mtl_device *device)
-{
-    if (!device)
-        return;
-    mtl_pool_free(device);
-    device->kernels->shutdown(device);
-    free(device);
 }

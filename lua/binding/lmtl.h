@@ -41,7 +41,7 @@ int lmtl_borrowed(lua_State *L, mtl_tensor **box,
                   mtl_tensor *t);                  /* retains t into the box on top, nil for NULL; returns 1 */
 int lmtl_result(lua_State *L, mtl_status status);  /* checks and weighs; the box is on top of the stack; returns 1 */
 mtl_tensor *lmtl_push_host(lua_State *L, int arg); /* pushes the tensor as it is on the CPU */
-int lmtl_device(lua_State *L, int index);          /* "cpu" or a number; nil: the CPU */
+int lmtl_device(lua_State *L, int index);          /* "cpu", "opencl", "opencl:N", or its number; nil: the CPU */
 /* A list of tensors, retained, in a box: safe while more arguments are read. Cleared after use, or by the collector. */
 typedef struct {
     int64_t count;

@@ -223,12 +223,12 @@ static int o_start(lua_State *L)
     return 0;
 }
 
-/* loader:next() -> tensors, rows; nil at the end of the epoch */
+/* loader:next([device]) -> tensors (on the device, else on the CPU), rows; nil at the end of the epoch */
 static int o_next(lua_State *L)
 {
     mtl_tensor *batch[MAX_FIELDS] = {NULL}, **boxes[MAX_FIELDS];
     int64_t rows = 0;
-    int n = check(L, 1)->fields;
+    int n = check(L, 1)->fields, device = lmtl_device(L, 2);
     lua_createtable(L, n, 0);
     for (int i = 0; i < n; i++) {
         boxes[i] = lmtl_new_tensor(L);
@@ -237,6 +237,12 @@ static int o_next(lua_State *L)
     lmtl_check(L, mtl_loader_next(check(L, 1)->loader, batch, &rows));
     for (int i = 0; i < n; i++)
         *boxes[i] = batch[i];
+    for (int i = 0; rows > 0 && device > 0 && i < n; i++) {
+        mtl_tensor *there;
+        lmtl_check(L, mtl_tensor_to(batch[i], device, &there));
+        mtl_tensor_release(batch[i]);
+        *boxes[i] = there;
+    }
     if (rows == 0) {
         lua_pushnil(L);
         return 1;

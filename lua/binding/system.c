@@ -338,6 +338,41 @@ static int l_blas(lua_State *L)
     return 1;
 }
 
+static void put_text(lua_State *L, const char *key, const char *value)
+{
+    lua_pushstring(L, value);
+    lua_setfield(L, -2, key);
+}
+
+/* core.devices() -> { { name =, memory = (bytes), gpu =, platform =, version =, driver = }, ... }, those of OpenCL; and
+   why there are none */
+static int l_devices(lua_State *L)
+{
+    int count;
+    mtl_status status = mtl_device_count(lmtl_context(), &count);
+    if (status != MTL_OK && status != MTL_ERR_DEVICE)
+        lmtl_check(L, status);
+    lua_createtable(L, count, 0);
+    for (int i = 1; i < count; i++) {
+        mtl_device_info info;
+        lmtl_check(L, mtl_device_describe(lmtl_context(), i, &info));
+        lua_createtable(L, 0, 6);
+        put_text(L, "name", info.name);
+        put_text(L, "platform", info.platform);
+        put_text(L, "version", info.version);
+        put_text(L, "driver", info.driver);
+        lua_pushinteger(L, (lua_Integer)info.memory);
+        lua_setfield(L, -2, "memory");
+        lua_pushboolean(L, info.gpu);
+        lua_setfield(L, -2, "gpu");
+        lua_rawseti(L, -2, i);
+    }
+    if (status == MTL_OK)
+        return 1;
+    lua_pushstring(L, mtl_message(lmtl_context()));
+    return 2;
+}
+
 void lmtl_open_system(lua_State *L)
 {
     static const luaL_Reg malloc_meta[] = {{"__gc", malloc_gc}, {NULL, NULL}};
@@ -359,6 +394,7 @@ void lmtl_open_system(lua_State *L)
                                          {"interrupted", l_interrupted},
                                          {"uname", l_uname},
                                          {"cpu_model", l_cpu_model},
+                                         {"devices", l_devices},
                                          {"getpid", l_getpid},
                                          {"threads", l_threads},
                                          {"isa", l_isa},

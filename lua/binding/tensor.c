@@ -89,10 +89,9 @@ int lmtl_device(lua_State *L, int index)
         return 0;
     if (lua_isinteger(L, index))
         return (int)lua_tointeger(L, index);
-    const char *name = luaL_checkstring(L, index);
-    if (strcmp(name, "cpu") != 0)
-        luaL_error(L, "device '%s': this build has only 'cpu'", name);
-    return 0;
+    int device;
+    lmtl_check(L, mtl_device_find(lmtl_context(), luaL_checkstring(L, index), &device));
+    return device;
 }
 
 static int t_gc(lua_State *L)
@@ -135,11 +134,9 @@ static int t_dtype(lua_State *L)
 
 static int t_device(lua_State *L)
 {
-    int device = mtl_tensor_device(lmtl_tensor(L, 1));
-    if (device == 0)
-        lua_pushliteral(L, "cpu");
-    else
-        lua_pushinteger(L, device);
+    char name[16];
+    mtl_device_name(mtl_tensor_device(lmtl_tensor(L, 1)), name, sizeof name);
+    lua_pushstring(L, name);
     return 1;
 }
 

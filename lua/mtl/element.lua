@@ -92,7 +92,7 @@ end
 --- Mean of `e` over what remains; 0, without a gradient, where nothing does.
 function element.mean(e, missing, n)
   if n == 0 then
-    return core.full({}, 0)
+    return core.full({}, 0):to(e:device())
   elseif missing then
     return core.where(missing, 0, e):sum() / n
   end
@@ -121,7 +121,7 @@ end
 function element.classes(target, ignore)
   local missing = target:lt(0)
   if ignore and ignore >= 0 then
-    missing = missing:maximum(target:eq(core.full({}, ignore, "int32")))
+    missing = missing:maximum(target:eq(core.full({}, ignore, "int32"):to(target:device())))
   end
   local gone = math.tointeger(missing:sum():item())
   local y = gone == 0 and target or core.where(missing, 0, target:cast "float32"):cast "int32"

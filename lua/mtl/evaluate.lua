@@ -52,7 +52,7 @@ local function run_source(t, source, split, of, limit)
   loader:start(false, 0, 0, 0)
   local made = 0
   while not limit or made < limit do
-    local batch = loader:next()
+    local batch = loader:next(t.device)
     if not batch then
       break
     end

@@ -7,13 +7,14 @@ leaf.__index = leaf
 
 --- @param slot name, value, shape (default { 1 })
 -- @param settings of the optimizer, as optim's settings() gives them
-function leaf.new(slot, settings)
+-- @param device where it lies; nil: the CPU
+function leaf.new(slot, settings, device)
   local own = {}
   for key, value in pairs(settings) do
     own[key] = value
   end
   own.weight_decay = 0
-  local arena = core.arena({ { name = slot.name, shape = slot.shape or { 1 }, value = slot.value } })
+  local arena = core.arena({ { name = slot.name, shape = slot.shape or { 1 }, value = slot.value } }, device)
   return setmetatable({ name = slot.name, arena = arena, tensor = arena:parameters()[1].tensor,
     optimizer = core.optimizer(arena, own) }, leaf)
 end

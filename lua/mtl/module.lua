@@ -3,6 +3,7 @@
 -- model, and neither it nor its layers can become part of another.
 local core = require "mtl.core"
 local declare = require "mtl.declare"
+local device = require "mtl.device"
 local nearest = require "mtl.nearest"
 
 local module = { methods = {} }
@@ -61,7 +62,8 @@ end
 local freeze_keys = { seed = true, device = true, inputs = true }
 
 --- Gives the module its parameters before the first call. @param options inputs: the shape of an input without the
--- batch (several inputs: shapes by name); seed (default: drawn, after mtl.manual_seed); device
+-- batch (several inputs: shapes by name); seed (default: drawn, after mtl.manual_seed); device (default: $MTL_DEVICE,
+-- or the CPU)
 -- @return the module
 function methods:freeze(options)
   if live[self] then
@@ -79,7 +81,7 @@ function methods:freeze(options)
   local model = core.model(text)
   local shapes = shapes_of(model, options.inputs)
   local seed = options.seed or math.tointeger(core.rand(1):item() * 2 ^ 24)
-  model:freeze { seed = seed, device = options.device or "cpu", inputs = shapes }
+  model:freeze { seed = seed, device = options.device or device.default(), inputs = shapes }
   live[self] = { model = model, text = text, shapes = shapes, seed = seed, outputs = names }
   adopt(self, self)
   return self

@@ -15,7 +15,7 @@ function parts.make(t, source)
       end
     end
     for k, slot in ipairs(t.losses[i].learned and t.losses[i]:learned() or {}) do
-      t.loss_leaves[i][k] = leaf.new(slot, t.recipe.stages[1].optimizer:settings())
+      t.loss_leaves[i][k] = leaf.new(slot, t.recipe.stages[1].optimizer:settings(), t.device)
     end
   end
 end

@@ -1,6 +1,7 @@
 --- A model with what a checkpoint says of its tasks: outputs for new inputs, without training data or a recipe.
 -- Classes become probabilities, numbers are given in their own units.
 local core = require "mtl.core"
+local default_device = require "mtl.device".default
 local element = require "mtl.element"
 local inputs_of = require "mtl.data.inputs"
 local source = require "mtl.source"
@@ -54,7 +55,7 @@ function predictor.new(saved, model, device)
   end
   local shapes = source.shapes(self.sources, self.model)
   if not model then
-    self.model:freeze { seed = info.seed, device = device or "cpu", inputs = shapes }
+    self.model:freeze { seed = info.seed, device = device or default_device(), inputs = shapes }
     require "mtl.checkpoint".restore_model(saved, self.model)
   end
   for i, task in ipairs(self.tasks) do
@@ -89,11 +90,15 @@ end
 -- @param inputs tensors in the order of the model's inputs
 -- @return readable outputs by the tasks' places
 function predictor:batch(inputs, mask)
-  local outputs = self.model:forward(inputs, mask, false)
+  local first, there = self.model:parameters()[1], {}
+  for i, input in pairs(inputs) do
+    there[i] = first and input:to(first.tensor:device()) or input
+  end
+  local outputs = self.model:forward(there, mask, false)
   local read = {}
   for i, task in ipairs(self.tasks) do
     if mask & 1 << (i - 1) ~= 0 then
-      read[i] = predictor.read(task, outputs[i])
+      read[i] = predictor.read(task, outputs[i]:to "cpu")
     end
   end
   return read

@@ -91,7 +91,7 @@ function ranking.soft(self, pred, target, f)
   end
   local p, y = columns(pred, target, probability, self.ignore)
   local rows, total, n = p:shape(1), nil, 0
-  local index = core.arange(rows)
+  local index = core.arange(rows):to(p:device())
   local others = index:reshape(rows, 1):ne(index:reshape(1, rows))
   for column = 1, p:shape(2) do
     local s, label = p:select(2, column), y:select(2, column)

@@ -47,9 +47,9 @@ function source.shapes(list, model)
   return shapes
 end
 
---- Binds a source to the recipe's tasks: places of their targets, a loader of its rows.
-function source:bind(recipe)
-  self.field = setup.targets(self.set, recipe.tasks)
+--- Binds a source to the recipe's tasks: places of their targets, a loader of its rows, the device of its batches.
+function source:bind(recipe, device)
+  self.field, self.device = setup.targets(self.set, recipe.tasks), device
   self.loader = self.set:loader "train"
   self.batches = self.loader:batches()
 end
@@ -67,11 +67,11 @@ end
 
 --- The next batch and its rows; where the set is over, it begins again.
 function source:next()
-  local batch, rows = self.loader:next()
+  local batch, rows = self.loader:next(self.device)
   if not batch then
     self.cycle = self.cycle + 1
     begin(self, 0)
-    batch, rows = self.loader:next()
+    batch, rows = self.loader:next(self.device)
   end
   return batch, rows
 end

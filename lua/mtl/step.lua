@@ -129,7 +129,7 @@ function step.run(t, stage, draw)
 end
 
 --- A policy at work: an instance with a state of its own and, for learned weights, a leaf for each task.
-function step.policy(declaration, tasks, settings)
+function step.policy(declaration, tasks, settings, device)
   local policy = { object = declaration:new() }
   policy.object.state = policy.object.state or {}
   policy.soft = policy.object.soft
@@ -139,7 +139,7 @@ function step.policy(declaration, tasks, settings)
   if policy.object.learned then
     policy.learned = {}
     for i, value in ipairs(policy.object:learned(#tasks)) do
-      policy.learned[i] = leaf.new({ name = tasks[i].name, value = value }, settings)
+      policy.learned[i] = leaf.new({ name = tasks[i].name, value = value }, settings, device)
     end
   end
   return policy

@@ -2,6 +2,7 @@
 -- step depends on is in `at`, the model, the optimizers and the policies' states: that is what a checkpoint holds.
 local core = require "mtl.core"
 local checkpoint = require "mtl.checkpoint"
+local device = require "mtl.device"
 local evaluate = require "mtl.evaluate"
 local failure = require "mtl.failure"
 local form = require "mtl.form"
@@ -20,7 +21,7 @@ function training.new(recipe, options, saved)
   local t = setmetatable({ recipe = recipe, tasks = recipe.tasks, progress = options.progress }, training)
   t.policies, t.frozen, t.meters, t.losses, t.loss_leaves = {}, {}, {}, {}, {}
   t.seed = options.seed or saved and saved.info.seed or recipe.seed or 1
-  t.device = options.device or recipe.device or "cpu"
+  t.device = options.device or recipe.device or device.default()
   t.folder = options.folder or recipe.file and core.realpath((path.split(recipe.file))) or core.realpath "."
   setup.same_run(recipe, t.seed, saved)
   t.sources = source.open(recipe, function(declaration, state)
@@ -34,7 +35,7 @@ function training.new(recipe, options, saved)
   for _, s in ipairs(t.sources) do
     s.set:check_model(recipe.model_json)
     recipe:check_fit(s.set, t.model, s.tasks)
-    s:bind(recipe)
+    s:bind(recipe, t.device)
     parts.make(t, s)
   end
   t.at = { step = 0, epoch = 0, batch = 0, stage = 1, stage_step = 0, stage_epoch = 0, kpi_ema = {}, soft_ema = {},
@@ -62,7 +63,8 @@ function training:make_policy(index)
   local key = self:policy_key(index)
   if not self.policies[key] then
     local stage = self.recipe.stages[index]
-    self.policies[key] = step.policy(stage.policy, self.recipe.tasks, stage.optimizer:settings())
+    self.policies[key] = step.policy(stage.policy, self.recipe.tasks, stage.optimizer:settings(),
+      self.device)
   end
   return self.policies[key]
 end

@@ -126,7 +126,7 @@ local function mix(t, ctx, measured, mask, hold, work)
   if t.policy.learned then
     local losses = {}
     for i, m in ipairs(measured) do
-      losses[i] = core.full({}, m.loss)
+      losses[i] = core.full({}, m.loss):to(t.device)
       hold[#hold + 1] = losses[i]
     end
     ctx.gram = policy.needs == "gram" and gradients.gram(t, measured) or nil

@@ -40,7 +40,16 @@ static void draw(const case_input *input, uint64_t seed, int stream, double *out
     free(order);
 }
 
-static mtl_tensor *upload(mtl_context *ctx, const case_input *input, const double *values)
+static mtl_tensor *moved(mtl_tensor *t, int device)
+{
+    mtl_tensor *there = NULL;
+    if (t && mtl_tensor_to(t, device, &there) != MTL_OK)
+        printf("  to %d: %s\n", device, mtl_message(mtl_tensor_context(t)));
+    mtl_tensor_release(t);
+    return there;
+}
+
+static mtl_tensor *upload(mtl_context *ctx, int device, const case_input *input, const double *values)
 {
     int64_t n = case_count(input);
     mtl_tensor *t = NULL;
@@ -53,7 +62,8 @@ static mtl_tensor *upload(mtl_context *ctx, const case_input *input, const doubl
         else
             ((float *)mtl_tensor_data(t))[i] = (float)values[i];
     }
-    if (!integer && !input->constant)
+    t = moved(t, device);
+    if (t && !integer && !input->constant)
         mtl_tensor_require_grad(t, true);
     return t;
 }
@@ -95,14 +105,15 @@ static void numeric(const conformance_case *c, double **in, int which, int64_t i
         result[r] = (4 * d[r][1] - d[r][0]) / 3;
 }
 
-static bool check_gradients(mtl_context *ctx, const conformance_case *c, double **in, int rows, uint64_t seed)
+static bool check_gradients(mtl_context *ctx, int device, const conformance_case *c, double **in, int rows,
+                            uint64_t seed)
 {
     mtl_tensor *t[CASE_MAX_INPUTS] = {0}, *y = NULL, *s[MAX_ROWS] = {0};
     mtl_root roots[MAX_ROWS];
     double tolerance = c->tolerance > 0 ? c->tolerance : 1e-4;
     bool good = false;
     for (int i = 0; i < c->n_inputs; i++)
-        t[i] = upload(ctx, &c->input[i], in[i]);
+        t[i] = upload(ctx, device, &c->input[i], in[i]);
     if (c->apply(ctx, c->arg, t, &y) != MTL_OK) {
         printf("  %s: %s\n", c->name, mtl_message(ctx));
         goto done;
@@ -117,6 +128,7 @@ static bool check_gradients(mtl_context *ctx, const conformance_case *c, double 
             ((float *)mtl_tensor_data(s[r]))[j] = v;
             seeds[r * count + j] = v;
         }
+        s[r] = moved(s[r], device);
         roots[r] = (mtl_root){.value = y, .seed = s[r], .scale = 1.0, .row = r};
     }
     good = mtl_backward(ctx, rows, roots, rows) == MTL_OK;
@@ -126,7 +138,7 @@ static bool check_gradients(mtl_context *ctx, const conformance_case *c, double 
         if (c->input[k].classes > 0 || c->input[k].constant)
             continue;
         int64_t n = case_count(&c->input[k]);
-        mtl_tensor *grad = mtl_tensor_grad(t[k]);
+        mtl_tensor *grad = mtl_tensor_grad(t[k]) ? moved(mtl_tensor_retain(mtl_tensor_grad(t[k])), 0) : NULL;
         double largest = 1e-2;
         double *want = malloc((size_t)(n * rows + 1) * sizeof *want), each[MAX_ROWS];
         for (int64_t i = 0; i < n; i++) {
@@ -144,6 +156,7 @@ static bool check_gradients(mtl_context *ctx, const conformance_case *c, double 
         }
         for (int64_t i = 0; good && i < n * rows; i++)
             good = !differs(c, what, i, ((float *)mtl_tensor_data(grad))[i], want[i], largest, 0.0, tolerance);
+        mtl_tensor_release(grad);
         free(want);
     }
     free(seeds);
@@ -157,19 +170,20 @@ done:
     return good;
 }
 
-static bool check_output(mtl_context *ctx, const conformance_case *c, double **in)
+static bool check_output(mtl_context *ctx, int device, const conformance_case *c, double **in)
 {
     mtl_tensor *t[CASE_MAX_INPUTS] = {0}, *y = NULL;
     double length = c->reduction > 0 ? (double)c->reduction : 1.0, largest = 0;
     bool good = false;
     for (int i = 0; i < c->n_inputs; i++)
-        t[i] = upload(ctx, &c->input[i], in[i]);
+        t[i] = upload(ctx, device, &c->input[i], in[i]);
     if (c->apply(ctx, c->arg, t, &y) != MTL_OK) {
         printf("  %s: %s\n", c->name, mtl_message(ctx));
     } else {
         int64_t n = mtl_tensor_count(y);
         double *want = calloc((size_t)n + 1, sizeof *want);
-        good = true;
+        y = moved(y, 0);
+        good = y;
         c->reference(c, in, want, n);
         for (int64_t i = 0; i < n; i++)
             largest = fmax(largest, isfinite(want[i]) ? fabs(want[i]) : 0.0);
@@ -187,19 +201,18 @@ static bool check_output(mtl_context *ctx, const conformance_case *c, double **i
     return good;
 }
 
-bool conformance(const conformance_case *c)
+static bool on_device(mtl_context *ctx, int device, const conformance_case *c)
 {
-    mtl_context *ctx = NULL;
-    bool good = mtl_context_new(2, &ctx) == MTL_OK;
+    bool good = true;
     for (uint64_t seed = 1; good && seed <= SEEDS; seed++) {
         double *in[CASE_MAX_INPUTS] = {0};
         for (int i = 0; i < c->n_inputs; i++) {
             in[i] = malloc((size_t)(case_count(&c->input[i]) + 1) * sizeof **in);
             draw(&c->input[i], seed, i, in[i]);
         }
-        good = check_output(ctx, c, in);
+        good = check_output(ctx, device, c, in);
         if (good && !c->no_gradient)
-            good = check_gradients(ctx, c, in, 1, seed) && check_gradients(ctx, c, in, 3, seed);
+            good = check_gradients(ctx, device, c, in, 1, seed) && check_gradients(ctx, device, c, in, 3, seed);
         for (int i = 0; i < c->n_inputs; i++)
             free(in[i]);
     }
@@ -207,6 +220,34 @@ bool conformance(const conformance_case *c)
         printf("  %s: %zu bytes of tensors leaked\n", c->name, mtl_memory_use(ctx).bytes);
         good = false;
     }
-    mtl_context_free(ctx);
+    if (!good && device > 0)
+        printf("  %s: on device %d\n", c->name, device);
+    return good;
+}
+
+/* One for all cases: programs of OpenCL are built once. */
+static mtl_context *shared;
+static void free_shared(void)
+{
+    mtl_context_free(shared);
+}
+
+bool conformance(const conformance_case *c)
+{
+    static int devices = 1;
+    const char *opencl = getenv("MTL_TEST_OPENCL");
+    if (!shared) {
+        if (mtl_context_new(2, &shared) != MTL_OK)
+            return false;
+        atexit(free_shared);
+        mtl_status status = mtl_device_count(shared, &devices);
+        if (status != MTL_OK && opencl && strcmp(opencl, "required") == 0) {
+            printf("  MTL_TEST_OPENCL=required, but: %s\n", mtl_message(shared));
+            devices = 0;
+        }
+    }
+    bool good = devices > 0;
+    for (int device = 0; device < devices; device++)
+        good = on_device(shared, device, c) && good;
     return good;
 }

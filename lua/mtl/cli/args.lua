@@ -29,7 +29,8 @@ function args.path(s)
 end
 
 function args.device(s)
-  return (s == "cpu" or s:match "^opencl$" or s:match "^opencl:%d+$") and s or nil, "cpu"
+  return (s == "cpu" or s == "opencl" or s:match "^opencl:[1-9]%d*$") and s or nil,
+    "cpu, opencl or opencl:N, as mtl devices lists them"
 end
 
 --- stages.2.policy.gamma=1 -> { "stages.2.policy.gamma", "1" }

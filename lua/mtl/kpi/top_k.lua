@@ -26,9 +26,9 @@ return kpi.define {
     end
     table.insert(shape, 2, 1)
     y = y:reshape(shape)
-    local own = pred:gather(2, y)
+    local own, index = pred:gather(2, y), core.arange(pred:shape(2), "int32"):to(pred:device()):reshape(places)
     -- how many classes do not come before the true one: a NaN beats none, so it counts as wrong
-    local after = pred:lt(own) + pred:eq(own) * core.arange(pred:shape(2), "int32"):reshape(places):ge(y)
+    local after = pred:lt(own) + pred:eq(own) * index:ge(y)
     local right = after:sum(2):gt(pred:shape(2) - self.k)
     self.counts.right, self.counts.n = self.counts.right + element.sum(right, missing), self.counts.n + n
   end,

@@ -83,7 +83,10 @@ return loss.define {
     end
     if not slots then
       local learned = self:learned()
-      slots = { core.full({ 1 }, learned[1].value), core.full({ 1 }, learned[2].value) }
+      slots = {}
+      for i = 1, 2 do
+        slots[i] = core.full({ 1 }, learned[i].value):to(pred:device())
+      end
     end
     local alpha, scale = self:values(slots)
     local rho = general(((x - y) / scale):square(), alpha)

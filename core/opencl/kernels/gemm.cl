@@ -1,0 +1,257 @@
+/* Products for GPUs: each group makes a tile BM x BN of C = A B, from tiles of A and B in local memory that are loaded
+   one ahead. What A, B and C are is a macro's business (KIND): matrices, or the three products of a convolution, whose
+   columns are never written out. Sums run over k in its order, or in `pieces` of it that sum_parts adds in theirs.
+
+   Options: KIND; BM, BN, BK (tile), RM, RN (of a work-item: 4 or 8); matrices: TA, TB (transposed); convolutions: KH, KW
+   (kernel), SH, SW (stride).
+
+   Kinds: MATRIX; and those of a convolution:
+   FORWARD  y: m = output channels, n = images and pixels of y, k = channels and taps
+   INPUT    dx: m = channels, n = images and pixels of x, k = output channels and taps
+   WEIGHT   dw: m = cotangents and output channels, n = channels and taps (and a column of ones for db), k = images and
+            pixels of y */
+#include "opencl/kernels/shape.h"
+
+#if KIND != MATRIX
+#define TAPS (KH * KW)
+/* i / d for 0 <= i < 2^31 */
+static uint divide(const uint i, const uint magic, const uint shift)
+{
+    return (uint)(((ulong)i * magic) >> shift);
+}
+#endif
+
+#ifdef BM
+#define NT (BM / RM * (BN / RN))
+/* Which of a tile's elements a work-item loads: neighbours lie along k (ALONG), or along the other side. */
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define NA        (BM * BK / NT)
+#define NB        (BN * BK / NT)
+#if KIND == MATRIX
+#define A_ALONG (!TA)
+#define B_ALONG TB
+#elif KIND == WEIGHT
+#define A_ALONG 1
+#define B_ALONG 1
+#else
+#define A_ALONG 1
+#define B_ALONG 0
+#endif
+#define ROW_OF(along, size, s) ((along) ? lid / BK + (s) * (NT / BK) : lid % MIN(size, NT) + (s) * NT % (size))
+#define K_OF(along, size, s)   ((along) ? lid % BK : ((s) * NT + lid) / (size))
+
+__kernel __attribute__((reqd_work_group_size(NT, 1, 1))) void
+tile(__global const float *restrict a, const long a_at, __global const float *restrict b, const long b_at,
+     __global const float *bias, const long bias_at, __global float *restrict c, const long c_at, const int m,
+     const int n, const int k, const int pieces, const int piece_length, const shape g)
+{
+    __local float as[2][BK][BM + 4] __attribute__((aligned(16)));
+    __local float bs[2][BK][BN + 4] __attribute__((aligned(16)));
+    const int lid = (int)get_local_id(0);
+    const int across = (n + BN - 1) / BN, high = (m + BM - 1) / BM, group = (int)get_group_id(0);
+    const int i0 = group / across % high * BM, j0 = group % across * BN;
+    const int piece = group / across / high % pieces, z = group / across / high / pieces;
+    const int begin = piece * piece_length, end = min(k, begin + piece_length);
+    const int tx = lid % (BN / RN), ty = lid / (BN / RN);
+    float next_a[NA], next_b[NB], sum[RM][RN];
+
+    /* ---- what stays the same for the elements that this work-item loads ---- */
+#if KIND == MATRIX
+    a += a_at + z * g.stride_a;
+    b += b_at + z * g.stride_b;
+#define LOAD(p0)                                                                                                       \
+    _Pragma("unroll") for (int s = 0; s < NA; s++)                                                                     \
+    {                                                                                                                  \
+        const int i = i0 + ROW_OF(A_ALONG, BM, s), p = (p0) + K_OF(A_ALONG, BM, s);                                    \
+        next_a[s] = i < m && p < end ? a[TA ? p * g.lda + i : i * g.lda + p] : 0.0f;                                       \
+    }                                                                                                                  \
+    _Pragma("unroll") for (int s = 0; s < NB; s++)                                                                     \
+    {                                                                                                                  \
+        const int j = j0 + ROW_OF(B_ALONG, BN, s), p = (p0) + K_OF(B_ALONG, BN, s);                                    \
+        next_b[s] = j < n && p < end ? b[TB ? j * g.ldb + p : p * g.ldb + j] : 0.0f;                                       \
+    }
+#elif KIND == WEIGHT
+    const int pixels = g.out_h * g.out_w;
+    const long image = (long)g.groups * g.channels * g.height * g.width, output = (long)g.groups * g.out_channels * pixels;
+    long line_at[NA];
+    int place[NB], down[NB], along[NB]; /* of a tap, seen from a pixel */
+    a += a_at + (long)z * g.out_channels * pixels;
+    b += b_at + (long)z * g.channels * g.height * g.width;
+    _Pragma("unroll") for (int s = 0; s < NA; s++)
+    {
+        const int i = i0 + ROW_OF(1, BM, s);
+        line_at[s] = i < m ? (long)(i / g.out_channels) * g.batch * output + (long)(i % g.out_channels) * pixels : -1;
+    }
+    _Pragma("unroll") for (int s = 0; s < NB; s++)
+    {
+        const int j = j0 + ROW_OF(1, BN, s), tap = j % TAPS;
+        down[s] = tap / KW * g.dilation_h - g.pad_h;
+        along[s] = tap % KW * g.dilation_w - g.pad_w;
+        place[s] = j < g.patch ? j / TAPS * g.height * g.width + down[s] * g.width + along[s] : 0;
+        if (j >= g.patch)
+            down[s] = j < n ? 1 << 29 : 1 << 30; /* the column of ones, and nothing */
+    }
+#define LOAD(p0)                                                                                                       \
+    {                                                                                                                  \
+        const int p = (p0) + lid % BK;                                                                                 \
+        const int at = (int)divide((uint)p, g.plane_magic, g.plane_shift), pixel = p - at * pixels;                        \
+        const int oy = (int)divide((uint)pixel, g.line_magic, g.line_shift), ox = pixel - oy * g.out_w;                      \
+        const int y = oy * SH, x = ox * SW;                                                                            \
+        _Pragma("unroll") for (int s = 0; s < NA; s++)                                                                 \
+            next_a[s] = p < end && line_at[s] >= 0 ? a[at * output + line_at[s] + pixel] : 0.0f;                       \
+        _Pragma("unroll") for (int s = 0; s < NB; s++)                                                                 \
+        {                                                                                                              \
+            const bool in = (uint)(y + down[s]) < (uint)g.height && (uint)(x + along[s]) < (uint)g.width && p < end;       \
+            next_b[s] = in ? b[at * image + (place[s] + y * g.width + x)] : down[s] == 1 << 29 ? 1.0f : 0.0f;            \
+        }                                                                                                              \
+    }
+#else /* FORWARD, INPUT */
+    enum { OWN = BN > NT ? BN / NT : 1 }; /* columns of this work-item */
+    long from[OWN];
+    int top[OWN], left[OWN];
+#if KIND == FORWARD
+    const int pixels = g.out_h * g.out_w, line = g.out_w, in_h = g.height, in_w = g.width, in_channels = g.channels;
+#else
+    const int pixels = g.height * g.width, line = g.width, in_h = g.out_h, in_w = g.out_w, in_channels = g.out_channels;
+#endif
+    const int in_plane = in_h * in_w;
+    a += a_at + (long)z * g.out_channels * g.channels * TAPS;
+    b += b_at + (long)z * in_channels * in_plane;
+    _Pragma("unroll") for (int s = 0; s < OWN; s++)
+    {
+        const int j = j0 + ROW_OF(0, BN, s);
+        const int at = (int)divide((uint)j, g.plane_magic, g.plane_shift), pixel = j - at * pixels;
+        const int y = (int)divide((uint)pixel, g.line_magic, g.line_shift), x = pixel - y * line;
+        from[s] = j < n ? (long)at * g.groups * in_channels * in_plane : -1;
+        top[s] = KIND == FORWARD ? y * SH - g.pad_h : y + g.pad_h;
+        left[s] = KIND == FORWARD ? x * SW - g.pad_w : x + g.pad_w;
+    }
+#if KIND == FORWARD
+#define WEIGHT_AT (i * k + p)
+#else
+#define WEIGHT_AT ((p / TAPS * g.channels + i) * TAPS + p % TAPS)
+#endif
+#define LOAD(p0)                                                                                                       \
+    _Pragma("unroll") for (int s = 0; s < NA; s++)                                                                     \
+    {                                                                                                                  \
+        const int i = i0 + ROW_OF(1, BM, s), p = (p0) + lid % BK;                                                      \
+        next_a[s] = i < m && p < end ? a[WEIGHT_AT] : 0.0f;                                                            \
+    }                                                                                                                  \
+    _Pragma("unroll") for (int s = 0; s < NB; s++)                                                                     \
+    {                                                                                                                  \
+        const int own = s % OWN, p = (p0) + K_OF(0, BN, s), channel = p / TAPS, tap = p % TAPS;                        \
+        int y = tap / KW * g.dilation_h, x = tap % KW * g.dilation_w;                                                      \
+        bool in = from[own] >= 0 && p < end;                                                                           \
+        if (KIND == FORWARD) {                                                                                         \
+            y += top[own];                                                                                             \
+            x += left[own];                                                                                            \
+        } else {                                                                                                       \
+            y = top[own] - y;                                                                                          \
+            x = left[own] - x;                                                                                         \
+            in = in && y >= 0 && x >= 0 && y % SH == 0 && x % SW == 0;                                                 \
+            y /= SH;                                                                                                   \
+            x /= SW;                                                                                                   \
+        }                                                                                                              \
+        in = in && (uint)y < (uint)in_h && (uint)x < (uint)in_w;                                                       \
+        next_b[s] = in ? b[from[own] + (channel * in_plane + y * in_w + x)] : 0.0f;                                    \
+    }
+#endif
+
+#define KEEP(which)                                                                                                    \
+    _Pragma("unroll") for (int s = 0; s < NA; s++)                                                                     \
+        as[which][K_OF(A_ALONG, BM, s)][ROW_OF(A_ALONG, BM, s)] = next_a[s];                                           \
+    _Pragma("unroll") for (int s = 0; s < NB; s++)                                                                     \
+        bs[which][K_OF(B_ALONG, BN, s)][ROW_OF(B_ALONG, BN, s)] = next_b[s];
+
+    _Pragma("unroll") for (int r = 0; r < RM; r++)
+    {
+        _Pragma("unroll") for (int q = 0; q < RN; q++)
+            sum[r][q] = 0.0f;
+    }
+    LOAD(begin)
+    KEEP(0)
+    barrier(CLK_LOCAL_MEM_FENCE);
+    int now = 0;
+    for (int p0 = begin; p0 < end; p0 += BK, now ^= 1) {
+        if (p0 + BK < end) {
+            LOAD(p0 + BK)
+        }
+        _Pragma("unroll") for (int p = 0; p < BK; p++)
+        {
+            float u[RM], v[RN];
+            _Pragma("unroll") for (int r = 0; r < RM; r += 4)
+                vstore4(*(__local float4 *)&as[now][p][ty * 4 + r * (BM / 8)], 0, u + r);
+            _Pragma("unroll") for (int q = 0; q < RN; q += 4)
+                vstore4(*(__local float4 *)&bs[now][p][tx * 4 + q * (BN / 8)], 0, v + q);
+            _Pragma("unroll") for (int r = 0; r < RM; r++)
+            {
+                _Pragma("unroll") for (int q = 0; q < RN; q++)
+                    sum[r][q] = fma(u[r], v[q], sum[r][q]);
+            }
+        }
+        if (p0 + BK < end) {
+            KEEP(now ^ 1)
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+
+    /* ---- C, or this piece's part of it ---- */
+    c += c_at;
+    _Pragma("unroll") for (int q = 0; q < RN; q++)
+    {
+        const int j = j0 + tx * 4 + q % 4 + q / 4 * (BN / 2);
+        if (j >= n)
+            continue;
+#if KIND == FORWARD || KIND == INPUT
+        const int at = (int)divide((uint)j, g.plane_magic, g.plane_shift), pixel = j - at * pixels;
+#endif
+        _Pragma("unroll") for (int r = 0; r < RM; r++)
+        {
+            const int i = i0 + ty * 4 + r % 4 + r / 4 * (BM / 2);
+            if (i >= m)
+                continue;
+            if (pieces > 1 || KIND == WEIGHT) {
+                const long all = get_num_groups(0) / across / high / pieces;
+                c[((piece * all + z) * m + i) * n + j] = sum[r][q];
+                continue;
+            }
+#if KIND == MATRIX
+            __global float *to = c + z * g.stride_c + i * g.ldc + j;
+            *to = g.alpha * sum[r][q] + (bias ? bias[bias_at + j] : 0.0f) + (g.beta != 0.0f ? g.beta * *to : 0.0f);
+#elif KIND == FORWARD
+            c[((long)at * g.groups * m + (long)z * m + i) * pixels + pixel] =
+                sum[r][q] + (bias ? bias[bias_at + z * m + i] : 0.0f);
+#elif KIND == INPUT
+            c[((long)at * g.groups * m + (long)z * m + i) * pixels + pixel] = sum[r][q];
+#endif
+        }
+    }
+}
+#endif
+
+/* C from `pieces` parts [pieces, products, m, n], added in their order; one work-item an element. */
+#if KIND != WEIGHT
+__kernel void sum_parts(__global const float *restrict parts, const long parts_at, __global const float *bias,
+                        const long bias_at, __global float *restrict c, const long c_at, const int m, const int n,
+                        const int products, const int pieces, const shape g)
+{
+    const long e = get_global_id(0), all = (long)products * m * n;
+    float sum = 0.0f;
+    if (e >= all)
+        return;
+    const int j = (int)(e % n), i = (int)(e / n % m), z = (int)(e / n / m);
+    parts += parts_at;
+    c += c_at;
+    for (int piece = 0; piece < pieces; piece++)
+        sum += parts[piece * all + e];
+#if KIND == MATRIX
+    __global float *to = c + z * g.stride_c + i * g.ldc + j;
+    *to = g.alpha * sum + (bias ? bias[bias_at + j] : 0.0f) + (g.beta != 0.0f ? g.beta * *to : 0.0f);
+#else
+    const int pixels = KIND == FORWARD ? g.out_h * g.out_w : g.height * g.width;
+    const int at = j / pixels, pixel = j % pixels;
+    c[((long)at * g.groups * m + (long)z * m + i) * pixels + pixel] =
+        sum + (KIND == FORWARD && bias ? bias[bias_at + z * m + i] : 0.0f);
+#endif
+}
+#endif

@@ -1,0 +1,100 @@
+/* Pooling, forward and back: one work-item an element of the result, which gathers what it needs.
+   Option: INDEX, uint where all elements can be counted with it, else ulong. */
+typedef struct { /* as mtl_cl_window of pool.c; out_h, out_w of the smaller image */
+    int height, width, out_h, out_w, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w;
+} window;
+
+/* A NaN is the maximum of its window; of equals the first. */
+__kernel void max_pool(__global const float *restrict x, const long x_at, __global float *restrict y, const long y_at,
+                       __global int *restrict index, const long index_at, const long count, const window g)
+{
+    const INDEX e = (INDEX)get_global_id(0);
+    if (get_global_id(0) >= count)
+        return;
+    const int pixel = (int)(e % (INDEX)(g.out_h * g.out_w));
+    const int top = pixel / g.out_w * g.stride_h - g.pad_h, left = pixel % g.out_w * g.stride_w - g.pad_w;
+    const int y0 = max(top, 0), x0 = max(left, 0);
+    const int y1 = min(top + g.kernel_h, g.height), x1 = min(left + g.kernel_w, g.width);
+    float best = -INFINITY;
+    int which = y0 * g.width + x0;
+    x += x_at + (long)(e / (INDEX)(g.out_h * g.out_w)) * g.height * g.width;
+    for (int i = y0; i < y1; i++) {
+        for (int j = x0; j < x1; j++) {
+            const float v = x[i * g.width + j];
+            if (v > best || v != v) {
+                best = v;
+                which = i * g.width + j;
+            }
+        }
+    }
+    y[y_at + e] = best;
+    index[index_at + e] = which;
+}
+
+/* Outputs whose windows hold line (or column) i: first .. last. */
+static int first_of(const int i, const int kernel_size, const int stride, const int pad)
+{
+    return i + pad < kernel_size ? 0 : (i + pad - kernel_size) / stride + 1;
+}
+static int last_of(const int i, const int stride, const int pad, const int out)
+{
+    return min((i + pad) / stride, out - 1);
+}
+
+/* dx [rows planes, height, width]; index is one row's */
+__kernel void max_pool_grad(__global const int *restrict index, const long index_at, __global const float *restrict dy,
+                            const long dy_at, __global float *restrict dx, const long dx_at, const long count,
+                            const long planes, const window g)
+{
+    const INDEX e = (INDEX)get_global_id(0);
+    if (get_global_id(0) >= count)
+        return;
+    const int place = (int)(e % (INDEX)(g.height * g.width)), i = place / g.width, j = place % g.width;
+    const INDEX plane = e / (INDEX)(g.height * g.width);
+    const int y1 = last_of(i, g.stride_h, g.pad_h, g.out_h), x1 = last_of(j, g.stride_w, g.pad_w, g.out_w);
+    const int x0 = first_of(j, g.kernel_w, g.stride_w, g.pad_w);
+    float sum = 0.0f;
+    index += index_at + (long)(plane % (INDEX)planes) * g.out_h * g.out_w;
+    dy += dy_at + (long)plane * g.out_h * g.out_w;
+    for (int oy = first_of(i, g.kernel_h, g.stride_h, g.pad_h); oy <= y1; oy++) {
+        for (int ox = x0; ox <= x1; ox++)
+            sum += index[oy * g.out_w + ox] == place ? dy[oy * g.out_w + ox] : 0.0f;
+    }
+    dx[dx_at + e] = sum;
+}
+
+__kernel void avg_pool(__global const float *restrict x, const long x_at, __global float *restrict y, const long y_at,
+                       const long count, const window g)
+{
+    const INDEX e = (INDEX)get_global_id(0);
+    if (get_global_id(0) >= count)
+        return;
+    const int pixel = (int)(e % (INDEX)(g.out_h * g.out_w));
+    const int top = pixel / g.out_w * g.stride_h - g.pad_h, left = pixel % g.out_w * g.stride_w - g.pad_w;
+    const int y1 = min(top + g.kernel_h, g.height), x1 = min(left + g.kernel_w, g.width);
+    float sum = 0.0f;
+    x += x_at + (long)(e / (INDEX)(g.out_h * g.out_w)) * g.height * g.width;
+    for (int i = max(top, 0); i < y1; i++) {
+        for (int j = max(left, 0); j < x1; j++)
+            sum += x[i * g.width + j];
+    }
+    y[y_at + e] = sum * (1.0f / (float)(g.kernel_h * g.kernel_w));
+}
+
+__kernel void avg_pool_grad(__global const float *restrict dy, const long dy_at, __global float *restrict dx,
+                            const long dx_at, const long count, const window g)
+{
+    const INDEX e = (INDEX)get_global_id(0);
+    if (get_global_id(0) >= count)
+        return;
+    const int place = (int)(e % (INDEX)(g.height * g.width)), i = place / g.width, j = place % g.width;
+    const int y1 = last_of(i, g.stride_h, g.pad_h, g.out_h), x1 = last_of(j, g.stride_w, g.pad_w, g.out_w);
+    const int x0 = first_of(j, g.kernel_w, g.stride_w, g.pad_w);
+    float sum = 0.0f;
+    dy += dy_at + (long)(e / (INDEX)(g.height * g.width)) * g.out_h * g.out_w;
+    for (int oy = first_of(i, g.kernel_h, g.stride_h, g.pad_h); oy <= y1; oy++) {
+        for (int ox = x0; ox <= x1; ox++)
+            sum += dy[oy * g.out_w + ox];
+    }
+    dx[dx_at + e] = sum * (1.0f / (float)(g.kernel_h * g.kernel_w));
+}

@@ -1,0 +1,71 @@
+/* Pooling, and planes of another size: their launches. */
+#include "opencl/opencl.h"
+
+typedef struct { /* as `window` of kernels/pool.cl */
+    int32_t height, width, out_h, out_w, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w;
+} mtl_cl_window;
+
+static mtl_cl_window window_of(const mtl_conv *c)
+{
+    return (mtl_cl_window){(int32_t)c->height,   (int32_t)c->width,    (int32_t)c->out_h,    (int32_t)c->out_w,
+                           (int32_t)c->kernel_h, (int32_t)c->kernel_w, (int32_t)c->stride_h, (int32_t)c->stride_w,
+                           (int32_t)c->pad_h,    (int32_t)c->pad_w};
+}
+
+mtl_status mtl_cl_max_pool2d(const mtl_conv *c, const mtl_tensor *x, mtl_tensor *y, mtl_tensor *index)
+{
+    mtl_cl_window w = window_of(c);
+    return MTL_CL_RUN_FLAT(y, "pool", "max_pool", mtl_cl_index(y->count), y->count, MTL_CL_BUF(x), MTL_CL_BUF(y),
+                           MTL_CL_BUF(index), MTL_CL_I64(y->count), MTL_CL_STRUCT(w));
+}
+
+mtl_status mtl_cl_max_pool2d_grad(const mtl_conv *c, int64_t rows, const mtl_tensor *index, const mtl_tensor *dy,
+                                  mtl_tensor *dx)
+{
+    mtl_cl_window w = window_of(c);
+    (void)rows;
+    return MTL_CL_RUN_FLAT(dx, "pool", "max_pool_grad", mtl_cl_index(dx->count), dx->count, MTL_CL_BUF(index),
+                           MTL_CL_BUF(dy), MTL_CL_BUF(dx), MTL_CL_I64(dx->count), MTL_CL_I64(c->batch * c->in_channels),
+                           MTL_CL_STRUCT(w));
+}
+
+mtl_status mtl_cl_avg_pool2d(const mtl_conv *c, const mtl_tensor *x, mtl_tensor *y)
+{
+    mtl_cl_window w = window_of(c);
+    return MTL_CL_RUN_FLAT(y, "pool", "avg_pool", mtl_cl_index(y->count), y->count, MTL_CL_BUF(x), MTL_CL_BUF(y),
+                           MTL_CL_I64(y->count), MTL_CL_STRUCT(w));
+}
+
+mtl_status mtl_cl_avg_pool2d_grad(const mtl_conv *c, int64_t rows, const mtl_tensor *dy, mtl_tensor *dx)
+{
+    mtl_cl_window w = window_of(c);
+    (void)rows;
+    return MTL_CL_RUN_FLAT(dx, "pool", "avg_pool_grad", mtl_cl_index(dx->count), dx->count, MTL_CL_BUF(dy),
+                           MTL_CL_BUF(dx), MTL_CL_I64(dx->count), MTL_CL_STRUCT(w));
+}
+
+typedef struct { /* as `resized` of kernels/resize.cl */
+    int32_t kind, height, width, out_h, out_w, top, left;
+    float value;
+} mtl_cl_resized;
+
+static mtl_cl_resized resized_of(const mtl_resize *r)
+{
+    return (mtl_cl_resized){(int32_t)r->kind,  (int32_t)r->height, (int32_t)r->width, (int32_t)r->out_h,
+                            (int32_t)r->out_w, (int32_t)r->top,    (int32_t)r->left,  (float)r->value};
+}
+
+mtl_status mtl_cl_resize(const mtl_resize *r, const mtl_tensor *x, mtl_tensor *y)
+{
+    mtl_cl_resized own = resized_of(r);
+    return MTL_CL_RUN_FLAT(y, "resize", "resize", mtl_cl_index(y->count), y->count, MTL_CL_BUF(x), MTL_CL_BUF(y),
+                           MTL_CL_I64(y->count), MTL_CL_STRUCT(own));
+}
+
+mtl_status mtl_cl_resize_grad(const mtl_resize *r, int64_t rows, const mtl_tensor *dy, mtl_tensor *dx)
+{
+    mtl_cl_resized own = resized_of(r);
+    (void)rows;
+    return MTL_CL_RUN_FLAT(dx, "resize", "resize_grad", mtl_cl_index(dx->count), dx->count, MTL_CL_BUF(dy),
+                           MTL_CL_BUF(dx), MTL_CL_I64(dx->count), MTL_CL_STRUCT(own));
+}
