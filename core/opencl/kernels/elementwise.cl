@@ -115,6 +115,13 @@ __kernel void axpy(long n, float alpha, __global const float *x, long x_at, __gl
         y[y_at + i] += alpha * x[x_at + i];
 }
 
+__kernel void scale_in_place(long n, float factor, __global float *y, long y_at)
+{
+    const long i = get_global_id(0);
+    if (i < n)
+        y[y_at + i] *= factor;
+}
+
 /* ---- dropout: Philox4x32-10 as in base/random.c; a work item makes the four elements of one counter ---- */
 __kernel void dropout(long n, ulong seed, ulong stream, ulong first, uint least, float kept, __global float *mask,
                       long mask_at)

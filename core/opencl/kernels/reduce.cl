@@ -105,21 +105,23 @@ __kernel void cumsum(int reverse, long outer, long n, long inner, __global const
     }
 }
 
-/* ---- inner products of all pairs of rows ---- */
+/* ---- inner products of all pairs of rows of x and y ---- */
 
 /* Group (block, part): the products of B rows with B rows over one part of the columns, each work item at strides of
-   the group. blocks: [rows / B, rows / B], the upper triangle left out. partial: [parts, rows, rows]. */
+   the group. blocks: [rows / B, columns / B]; `same`: y is x, and the upper triangle is left out. partial: [parts,
+   rows, columns]. */
 #ifdef B
-__kernel void products(long rows, long line, long first, long n, long parts, __global const float *x, long x_at,
+__kernel void products(long rows, long columns, int same, long line, long first, long n, long parts,
+                       __global const float *x, long x_at, __global const float *y, long y_at,
                        __global mtl_sum *partial, long partial_at)
 {
     __local mtl_sum shared[GROUP];
-    const long side = (rows + B - 1) / B, block = get_group_id(0) / parts, part = get_group_id(0) % parts;
+    const long side = (columns + B - 1) / B, block = get_group_id(0) / parts, part = get_group_id(0) % parts;
     const long row = block / side * B, column = block % side * B;
     const long begin = n * part / parts, end = n * (part + 1) / parts;
     const int lid = get_local_id(0);
     mtl_sum sum[B * B];
-    if (row < column)
+    if (same && row < column)
         return;
     for (int k = 0; k < B * B; k++)
         sum[k] = MTL_SUM_ZERO;
@@ -127,7 +129,7 @@ __kernel void products(long rows, long line, long first, long n, long parts, __g
         float left[B], right[B];
         for (int k = 0; k < B; k++) {
             left[k] = row + k < rows ? x[x_at + (row + k) * line + first + at] : 0.0f;
-            right[k] = column + k < rows ? x[x_at + (column + k) * line + first + at] : 0.0f;
+            right[k] = column + k < columns ? y[y_at + (column + k) * line + first + at] : 0.0f;
         }
         for (int k = 0; k < B * B; k++)
             sum[k] = mtl_sum_product(sum[k], left[k / B], right[k % B]);
@@ -141,21 +143,22 @@ __kernel void products(long rows, long line, long first, long n, long parts, __g
                 shared[lid] = mtl_sum_join(shared[lid], shared[lid + step]);
         }
         const long i = row + k / B, j = column + k % B;
-        if (lid == 0 && i < rows && j <= i)
-            partial[(part * rows + i) * rows + j] = shared[0];
+        if (lid == 0 && i < rows && j < columns && (!same || j <= i))
+            partial[(part * rows + i) * columns + j] = shared[0];
     }
 }
 
-/* The parts in order; symmetric. */
-__kernel void products_join(long rows, long parts, __global const mtl_sum *partial, long partial_at,
-                            __global mtl_sum *sums, long sums_at)
+/* The parts in order; `same`: symmetric. */
+__kernel void products_join(long rows, long columns, int same, long parts, __global const mtl_sum *partial,
+                            long partial_at, __global mtl_sum *sums, long sums_at)
 {
-    const long at = get_global_id(0), i = at / rows, j = at % rows;
+    const long at = get_global_id(0), i = at / columns, j = at % columns;
+    const bool turned = same && j > i;
     mtl_sum total = MTL_SUM_ZERO;
-    if (at >= rows * rows)
+    if (at >= rows * columns)
         return;
     for (long p = 0; p < parts; p++)
-        total = mtl_sum_join(total, partial[(p * rows + (i > j ? i : j)) * rows + (i > j ? j : i)]);
+        total = mtl_sum_join(total, partial[(p * rows + (turned ? j : i)) * columns + (turned ? i : j)]);
     sums[at] = total;
 }
 #endif

@@ -152,14 +152,18 @@ static void run_products(mtl_context *ctx, int device, mtl_tensor **result, doub
 {
     (void)result;
     int64_t sizes[][2] = {{2, 50001}, {3, 7000}, {5, 999}};
-    mtl_tensor *flat = random_on(ctx, device, 9, 70000);
+    mtl_tensor *flat = random_on(ctx, device, 9, 140000);
     CHECK(mtl_kernels(flat)->sum_squares(flat, 17, 69000, numbers++) == MTL_OK);
     for (int i = 0; i < 3; i++) {
-        mtl_tensor *x = NULL;
+        mtl_tensor *x = NULL, *y = NULL;
         CHECK(mtl_tensor_alias(flat, 2, (int64_t[]){sizes[i][0], sizes[i][1] / sizes[i][0]}, 0, &x) == MTL_OK);
-        CHECK(mtl_kernels(x)->gram(x, 11, x->shape[1] - 20, numbers) == MTL_OK);
+        CHECK(mtl_kernels(x)->gram(x, x, 11, x->shape[1] - 20, numbers) == MTL_OK);
         numbers += sizes[i][0] * sizes[i][0];
+        CHECK(mtl_tensor_alias(flat, 2, (int64_t[]){sizes[2 - i][0], x->shape[1]}, 7, &y) == MTL_OK);
+        CHECK(mtl_kernels(x)->gram(x, y, 3, x->shape[1] - 20, numbers) == MTL_OK);
+        numbers += sizes[i][0] * sizes[2 - i][0];
         mtl_tensor_release(x);
+        mtl_tensor_release(y);
     }
     mtl_tensor_release(flat);
 }
