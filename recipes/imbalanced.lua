@@ -2,8 +2,8 @@
 --
 --   mtl run recipes/imbalanced.lua
 --
--- Of a diamond's size and color, the price follows nearly at once: its R2 is .94 after one epoch, and .95 at the end. The
--- cut is a grade that hangs on small differences of proportions: its accuracy climbs from .69 to .77 over all of the
+-- Of a diamond's size and color, the price follows nearly at once: its R2 is .94 after one epoch, and .95 at the end.
+-- The cut is a grade that hangs on small differences of proportions: its accuracy climbs from .69 to .77 over the whole
 -- training. Both go through the same 32 units twice, and compete for them: alone, the price does better than beside the
 -- cut. Their losses are imbalanced the other way round: the price's is soon a small part of the cut's.
 --
