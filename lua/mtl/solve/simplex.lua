@@ -4,12 +4,28 @@ local nonnegative = require "mtl.solve.nonnegative"
 
 local simplex = {}
 
+-- Of two: where the line between them comes nearest to 0.
+local function shortest_of_two(g)
+  local first, second = g[2][2] - g[1][2], g[1][1] - g[1][2]
+  if first <= 0 and second <= 0 then -- the same gradient twice
+    return { 0.5, 0.5 }, { 1, 2 }
+  elseif first <= 0 then
+    return { 0, 1 }, { 2 }
+  elseif second <= 0 then
+    return { 1, 0 }, { 1 }
+  end
+  return { first / (first + second), second / (first + second) }, { 1, 2 }
+end
+
 --- The shortest combination: min w'Gw. Solved as min x'(G + m 11')x / 2 - m 1'x with x >= 0, whose solution is w times
 -- a number, for any m > 0. Gradients of length 0 share the weight.
 -- @param start places to begin with (optional)
 -- @return w, the places where it is above 0
 function simplex.shortest(g, start)
   local n, zeros, m, largest = #g, {}, math.huge, 0
+  if n == 2 then
+    return shortest_of_two(g)
+  end
   for i = 1, n do
     m, largest = math.min(m, g[i][i]), math.max(largest, g[i][i])
   end
