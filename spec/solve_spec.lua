@@ -117,6 +117,18 @@ describe("simplex.averse", function()
     end
   end)
 
+  it("finds the minimum between two that are all but opposed", function()
+    -- (10, 3) and (-10.01, -3.002): the mean is short, and with a small c one of them has all the weight
+    local g = { { 109, -109.106 }, { -109.106, 109.212104 } }
+    for _, c in ipairs { 0.1, 0.5, 1 } do
+      local best = objective(g, simplex.averse(g, c), c)
+      for k = 0, 1000 do
+        assert.is_true(best <= objective(g, { k / 1000, 1 - k / 1000 }, c) + 1e-9)
+      end
+    end
+    near({ 1, 0 }, simplex.averse(g, 0.1))
+  end)
+
   it("meets the conditions of the minimum", function()
     each(function(g, n)
       local c, mean = 0.5, gramian.fill(n, 1 / n)

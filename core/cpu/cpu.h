@@ -33,6 +33,21 @@ static inline void mtl_block(int64_t total, int64_t n_blocks, int64_t i, int64_t
 /* `for` over blocks with the context's threads:
    #pragma omp parallel for schedule(static) num_threads(MTL_CPU_THREADS(ctx, blocks)) */
 #define MTL_CPU_THREADS(ctx, blocks) ((int)((blocks) < (ctx)->threads ? ((blocks) < 1 ? 1 : (blocks)) : (ctx)->threads))
+/* The same, `call` for each i below n. One thread enters no region: libgomp makes a team even for one, which takes
+   longer than a small operator. */
+#define MTL_CPU_FOR(i, n, threads, call)                                                                               \
+    do {                                                                                                               \
+        int mtl_threads = (threads);                                                                                   \
+        if (mtl_threads == 1) {                                                                                        \
+            for (int64_t i = 0; i < (n); i++)                                                                          \
+                call;                                                                                                  \
+        } else {                                                                                                       \
+            MTL_CPU_PRAGMA(omp parallel for schedule(static) num_threads(mtl_threads))                                 \
+            for (int64_t i = 0; i < (n); i++)                                                                          \
+                call;                                                                                                  \
+        }                                                                                                              \
+    } while (0)
+#define MTL_CPU_PRAGMA(text) _Pragma(#text)
 
 #define mtl_sgemm        MTL_CPU(sgemm)
 #define mtl_sgemm_packed MTL_CPU(sgemm_packed)

@@ -48,33 +48,40 @@ static slope_loop *const slope_loops[] = {
 #undef MTL_UNARY
 };
 
+/* Block i of `each` of a row. */
+static inline void unary_block(int kind, float a, float b, const float *x, float *y, int64_t n, int64_t each, int64_t i)
+{
+    int64_t begin, end;
+    mtl_block(n, each, i, &begin, &end);
+    unary_loops[kind](a, b, x + begin, y + begin, end - begin);
+}
+
 static mtl_status unary(int kind, double a, double b, const mtl_tensor *x, mtl_tensor *y)
 {
-    int64_t blocks = block_count(x->count);
+    int64_t n = x->count, blocks = block_count(n);
     const float *from = mtl_f32(x);
     float *to = mtl_f32(y);
-#pragma omp parallel for schedule(static) num_threads(MTL_CPU_THREADS(x->ctx, blocks))
-    for (int64_t i = 0; i < blocks; i++) {
-        int64_t begin, end;
-        mtl_block(x->count, blocks, i, &begin, &end);
-        unary_loops[kind]((float)a, (float)b, from + begin, to + begin, end - begin);
-    }
+    MTL_CPU_FOR(i, blocks, MTL_CPU_THREADS(x->ctx, blocks),
+                unary_block(kind, (float)a, (float)b, from, to, n, blocks, i));
     return MTL_OK;
+}
+
+static inline void slope_block(int kind, float a, float b, const float *x, const float *y, const float *dy, float *dx,
+                               int64_t n, int64_t each, int64_t i)
+{
+    int64_t begin, end, row = i / each * n;
+    mtl_block(n, each, i % each, &begin, &end);
+    slope_loops[kind](a, b, x + begin, y + begin, dy + row + begin, dx + row + begin, end - begin);
 }
 
 static mtl_status unary_grad(int kind, double a, double b, const mtl_tensor *x, const mtl_tensor *y,
                              const mtl_tensor *dy, mtl_tensor *dx)
 {
-    int64_t rows = x->count ? dy->count / x->count : 0, each = block_count(x->count), blocks = rows * each;
+    int64_t n = x->count, rows = n ? dy->count / n : 0, each = block_count(n), blocks = rows * each;
     const float *from = mtl_f32(x), *made = mtl_f32(y), *given = mtl_f32(dy);
     float *to = mtl_f32(dx);
-#pragma omp parallel for schedule(static) num_threads(MTL_CPU_THREADS(x->ctx, blocks))
-    for (int64_t i = 0; i < blocks; i++) {
-        int64_t begin, end, row = i / each * x->count;
-        mtl_block(x->count, each, i % each, &begin, &end);
-        slope_loops[kind]((float)a, (float)b, from + begin, made + begin, given + row + begin, to + row + begin,
-                          end - begin);
-    }
+    MTL_CPU_FOR(i, blocks, MTL_CPU_THREADS(x->ctx, blocks),
+                slope_block(kind, (float)a, (float)b, from, made, given, to, n, each, i));
     return MTL_OK;
 }
 
@@ -158,47 +165,51 @@ static void power(float e, int64_t sa, const float *restrict a, float *restrict 
     }
 }
 
-static mtl_status binary(int kind, const mtl_broadcast *shape, const mtl_tensor *a, const mtl_tensor *b, mtl_tensor *y)
+/* A binary operator or, with dy, its gradient for one of its inputs. */
+typedef struct binary_job {
+    int kind, which;
+    const mtl_broadcast *shape;
+    const float *a, *b, *dy;
+    float *to;
+    bool one_exponent;
+} binary_job;
+
+static void binary_block(const binary_job *j, int64_t total, int64_t blocks, int64_t i)
 {
-    int64_t total = total_of(shape), blocks = block_count(total), sa = step_of(shape, 0), sb = step_of(shape, 1);
-    const float *pa = mtl_f32(a), *pb = mtl_f32(b);
-    float *py = mtl_f32(y);
-    bool one_exponent = kind == MTL_BINARY_pow && b->count == 1;
-#pragma omp parallel for schedule(static) num_threads(MTL_CPU_THREADS(y->ctx, blocks))
-    for (int64_t i = 0; i < blocks; i++) {
-        int64_t begin, end;
-        mtl_block(total, blocks, i, &begin, &end);
-        for (walk w = walk_from(shape, begin, end); w.at < end; walk_on(&w)) {
-            if (one_exponent)
-                power(pb[0], sa, pa + w.in[0], py + w.at, w.n);
-            else
-                binary_loops[kind](sa, sb, pa + w.in[0], pb + w.in[1], py + w.at, w.n);
+    int64_t begin, end, sa = step_of(j->shape, 0), sb = step_of(j->shape, 1);
+    mtl_block(total, blocks, i, &begin, &end);
+    for (walk w = walk_from(j->shape, begin, end); w.at < end; walk_on(&w)) {
+        const float *a = j->a + w.in[0], *b = j->b + w.in[1];
+        if (j->one_exponent && !j->dy) {
+            power(j->b[0], sa, a, j->to + w.at, w.n);
+        } else if (j->one_exponent) {
+            power(j->b[0] - 1.0f, sa, a, j->to + w.at, w.n);
+            for (int64_t k = w.at; k < w.at + w.n; k++)
+                j->to[k] *= j->dy[k] * j->b[0];
+        } else if (!j->dy) {
+            binary_loops[j->kind](sa, sb, a, b, j->to + w.at, w.n);
+        } else {
+            binary_slope_loops[j->kind][j->which](sa, sb, a, b, j->dy + w.at, j->to + w.at, w.n);
         }
     }
+}
+
+static mtl_status binary(int kind, const mtl_broadcast *shape, const mtl_tensor *a, const mtl_tensor *b, mtl_tensor *y)
+{
+    int64_t total = total_of(shape), blocks = block_count(total);
+    binary_job j = {kind, 0, shape, mtl_f32(a), mtl_f32(b), NULL, mtl_f32(y), false};
+    j.one_exponent = kind == MTL_BINARY_pow && b->count == 1;
+    MTL_CPU_FOR(i, blocks, MTL_CPU_THREADS(y->ctx, blocks), binary_block(&j, total, blocks, i));
     return MTL_OK;
 }
 
 static mtl_status binary_grad(int kind, int which, const mtl_broadcast *shape, const mtl_tensor *a, const mtl_tensor *b,
                               const mtl_tensor *dy, mtl_tensor *dx)
 {
-    int64_t total = total_of(shape), blocks = block_count(total), sa = step_of(shape, 0), sb = step_of(shape, 1);
-    const float *pa = mtl_f32(a), *pb = mtl_f32(b), *pdy = mtl_f32(dy);
-    float *to = mtl_f32(dx);
-    bool one_exponent = kind == MTL_BINARY_pow && which == 0 && b->count == 1 && pb[0] != 0.0f;
-#pragma omp parallel for schedule(static) num_threads(MTL_CPU_THREADS(dx->ctx, blocks))
-    for (int64_t i = 0; i < blocks; i++) {
-        int64_t begin, end;
-        mtl_block(total, blocks, i, &begin, &end);
-        for (walk w = walk_from(shape, begin, end); w.at < end; walk_on(&w)) {
-            if (one_exponent) {
-                power(pb[0] - 1.0f, sa, pa + w.in[0], to + w.at, w.n);
-                for (int64_t j = w.at; j < w.at + w.n; j++)
-                    to[j] *= pdy[j] * pb[0];
-            } else {
-                binary_slope_loops[kind][which](sa, sb, pa + w.in[0], pb + w.in[1], pdy + w.at, to + w.at, w.n);
-            }
-        }
-    }
+    int64_t total = total_of(shape), blocks = block_count(total);
+    binary_job j = {kind, which, shape, mtl_f32(a), mtl_f32(b), mtl_f32(dy), mtl_f32(dx), false};
+    j.one_exponent = kind == MTL_BINARY_pow && which == 0 && b->count == 1 && j.b[0] != 0.0f;
+    MTL_CPU_FOR(i, blocks, MTL_CPU_THREADS(dx->ctx, blocks), binary_block(&j, total, blocks, i));
     return MTL_OK;
 }
 
@@ -289,17 +300,19 @@ static void axpy_run(float alpha, const float *restrict x, float *restrict y, in
     }
 }
 
+static inline void axpy_block(float alpha, const float *x, float *y, int64_t n, int64_t blocks, int64_t i)
+{
+    int64_t begin, end;
+    mtl_block(n, blocks, i, &begin, &end);
+    axpy_run(alpha, x + begin, y + begin, end - begin);
+}
+
 static mtl_status axpy(double alpha, const mtl_tensor *x, mtl_tensor *y)
 {
-    int64_t blocks = block_count(y->count);
+    int64_t n = y->count, blocks = block_count(n);
     const float *from = mtl_f32(x);
     float *to = mtl_f32(y);
-#pragma omp parallel for schedule(static) num_threads(MTL_CPU_THREADS(y->ctx, blocks))
-    for (int64_t i = 0; i < blocks; i++) {
-        int64_t begin, end;
-        mtl_block(y->count, blocks, i, &begin, &end);
-        axpy_run((float)alpha, from + begin, to + begin, end - begin);
-    }
+    MTL_CPU_FOR(i, blocks, MTL_CPU_THREADS(y->ctx, blocks), axpy_block((float)alpha, from, to, n, blocks, i));
     return MTL_OK;
 }
 

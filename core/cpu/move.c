@@ -51,21 +51,23 @@ typedef uint8_t byte;
 COPY_RUN(byte)
 COPY_RUN(word)
 
+static void copy_block(const mtl_broadcast *s, const mtl_tensor *x, mtl_tensor *y, int64_t blocks, int64_t i)
+{
+    int64_t begin, end, sx = step_of(s, 0), sy = step_of(s, 1);
+    bool bytes = mtl_dtype_size(x->dtype) == 1;
+    mtl_block(total_of(s), blocks, i, &begin, &end);
+    for (walk w = walk_from(s, begin, end); w.at < end; walk_on(&w)) {
+        if (bytes)
+            copy_run_byte(sx, sy, mtl_u8(x) + w.in[0], mtl_u8(y) + w.in[1], w.n);
+        else
+            copy_run_word(sx, sy, (const word *)mtl_i32(x) + w.in[0], (word *)mtl_i32(y) + w.in[1], w.n);
+    }
+}
+
 static void copy_runs(const mtl_broadcast *s, const mtl_tensor *x, mtl_tensor *y)
 {
-    int64_t total = total_of(s), blocks = block_count(total), sx = step_of(s, 0), sy = step_of(s, 1);
-    bool bytes = mtl_dtype_size(x->dtype) == 1;
-#pragma omp parallel for schedule(static) num_threads(MTL_CPU_THREADS(x->ctx, blocks))
-    for (int64_t i = 0; i < blocks; i++) {
-        int64_t begin, end;
-        mtl_block(total, blocks, i, &begin, &end);
-        for (walk w = walk_from(s, begin, end); w.at < end; walk_on(&w)) {
-            if (bytes)
-                copy_run_byte(sx, sy, mtl_u8(x) + w.in[0], mtl_u8(y) + w.in[1], w.n);
-            else
-                copy_run_word(sx, sy, (const word *)mtl_i32(x) + w.in[0], (word *)mtl_i32(y) + w.in[1], w.n);
-        }
-    }
+    int64_t blocks = block_count(total_of(s));
+    MTL_CPU_FOR(i, blocks, MTL_CPU_THREADS(x->ctx, blocks), copy_block(s, x, y, blocks, i));
 }
 
 /* Dimension k of x lies side by side, the last of y does: bands of SIDE of k, across the last. */

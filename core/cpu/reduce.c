@@ -206,9 +206,7 @@ static mtl_status reduce(int kind, int64_t outer, int64_t n, int64_t inner, cons
             return mtl_fail(x->ctx, MTL_ERR_MEMORY, "no host memory left");
     }
     int64_t items = lanes * j.parts;
-#pragma omp parallel for schedule(static) num_threads(MTL_CPU_THREADS(x->ctx, grains))
-    for (int64_t i = 0; i < items; i++)
-        run_item(&j, i);
+    MTL_CPU_FOR(i, items, MTL_CPU_THREADS(x->ctx, grains), run_item(&j, i));
     if (j.parts > 1)
         sum_partial(&j);
     free(j.partial);

@@ -1,13 +1,12 @@
 --- A picture of a comparison, as SVG: each row's difference from the first reference in the primary endpoint, by seed
 -- (pale), its mean and interval.
+local svg = require "mtl.svg"
 local text = require "mtl.cli.text"
 
 local LEFT, WIDTH, RIGHT, LINE, TOP = 230, 400, 160, 24, 56
 local colour = { single = "#b8860b", uniform = "#222222", fixed = "#777777", tuned = "#777777", policy = "#1f5fa8" }
 
-local function escaped(s)
-  return (text.clean(s):gsub("[&<>\"]", { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ["\""] = "&quot;" }))
-end
+local escaped = svg.escaped
 
 -- Ends of the scale, and a step of 1, 2 or 5 times a power of ten.
 local function scale(r)
@@ -35,18 +34,15 @@ end
 
 return function(r)
   local low, high, step = scale(r)
-  local height, out = TOP + LINE * #r.rows + 56, {}
+  local height, total = TOP + LINE * #r.rows + 56, LEFT + WIDTH + RIGHT
   local bottom = TOP + LINE * #r.rows
+  local page = svg.new(total, height)
   local function add(...)
-    out[#out + 1] = (...):format(select(2, ...))
+    page:add(...)
   end
   local function x_of(value)
     return LEFT + WIDTH * (value - low) / (high - low)
   end
-  local total = LEFT + WIDTH + RIGHT
-  add('<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" font-family="sans-serif" '
-    .. 'font-size="12">', total, height, total, height)
-  add('<rect width="%d" height="%d" fill="white"/>', total, height)
   add('<text x="%d" y="22" font-size="15">%s: difference from %s</text>', 12, escaped(r.plan.recipe),
     escaped(r.plan.against[1]))
   add('<text x="%d" y="40" fill="#555">%s, %s is better; %d seeds; dots: seeds, bars: mean and 95 %% interval</text>',
@@ -84,6 +80,5 @@ return function(r)
       or d and d.tested and d.verdict:match "^[^(:;]*" or row == r.best_fixed and "best on validation" or ""
     add('<text x="%d" y="%.1f" fill="%s">%s</text>', LEFT + WIDTH + 12, y + 4, ink, escaped(said))
   end
-  out[#out + 1] = "</svg>\n"
-  return table.concat(out, "\n")
+  return page:text()
 end

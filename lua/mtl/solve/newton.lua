@@ -32,20 +32,21 @@ local function residual_of(w, p, gw)
   return most
 end
 
--- The longest step of 1, 1/2, 1/4 ... that stays inside and goes down enough; near the minimum, where the value is all
--- rounding, one that halves the residual.
+-- The longest step of 1, 1/2, 1/4 ... that stays inside and goes down enough; near the minimum, where the decrement is
+-- below the rounding of the value, one that halves the residual.
 local function damped(g, w, p, step, decrement, residual)
   local length = 1
   for i = 1, #w do
     length = step[i] < 0 and math.min(length, -0.9 * w[i] / step[i]) or length
   end
   local start = value(g, w, p)
-  for _ = 1, 60 do
+  local seen = decrement > 1e-15 * math.max(math.abs(start), 1)
+  for _ = 1, seen and 60 or 4 do
     local to = {}
     for i = 1, #w do
       to[i] = w[i] + length * step[i]
     end
-    if value(g, to, p) <= start - 0.1 * length * decrement
+    if seen and value(g, to, p) <= start - 0.1 * length * decrement
       or residual_of(to, p, gramian.times(g, to)) <= residual / 2 then
       return to
     end

@@ -4,12 +4,28 @@ local nonnegative = require "mtl.solve.nonnegative"
 
 local simplex = {}
 
+-- Of two: where the line between them comes nearest to 0.
+local function shortest_of_two(g)
+  local first, second = g[2][2] - g[1][2], g[1][1] - g[1][2]
+  if first <= 0 and second <= 0 then -- the same gradient twice
+    return { 0.5, 0.5 }, { 1, 2 }
+  elseif first <= 0 then
+    return { 0, 1 }, { 2 }
+  elseif second <= 0 then
+    return { 1, 0 }, { 1 }
+  end
+  return { first / (first + second), second / (first + second) }, { 1, 2 }
+end
+
 --- The shortest combination: min w'Gw. Solved as min x'(G + m 11')x / 2 - m 1'x with x >= 0, whose solution is w times
 -- a number, for any m > 0. Gradients of length 0 share the weight.
 -- @param start places to begin with (optional)
 -- @return w, the places where it is above 0
 function simplex.shortest(g, start)
   local n, zeros, m, largest = #g, {}, math.huge, 0
+  if n == 2 then
+    return shortest_of_two(g)
+  end
   for i = 1, n do
     m, largest = math.min(m, g[i][i]), math.max(largest, g[i][i])
   end
@@ -69,6 +85,22 @@ local function at_length(g, b, square, c, tau, start)
   return w, support, math.sqrt(gramian.square(g, w)) - tau
 end
 
+-- Of two, with k = c |g_0|: g_w = g_2 + w d, d = g_1 - g_2, is s long along d and m across it, so the slope is 0 where
+-- (b_1 - b_2) / |d| + k s / sqrt(m^2 + s^2) = 0.
+local function averse_of_two(g, b, k)
+  local first, second = g[2][2] - g[1][2], g[1][1] - g[1][2]
+  local square = first + second -- |d|^2
+  if square <= 0 then -- the same gradient twice
+    return { 0.5, 0.5 }
+  end
+  local m = math.sqrt(math.max(g[1][1] * g[2][2] - g[1][2] ^ 2, 0) / square)
+  local r = (b[2] - b[1]) / (k * math.sqrt(square))
+  local w = r >= 1 and 1 or r <= -1 and 0
+    or (first + m * r / math.sqrt(1 - r * r) * math.sqrt(square)) / square
+  w = math.min(math.max(w, 0), 1)
+  return { w, 1 - w }
+end
+
 --- CAGrad's problem: min g_w'g_0 + c |g_0| |g_w|, g_0 the mean, g_w = sum w g. With |g_w| = min over tau of
 -- (|g_w|^2 / tau + tau) / 2 it is a shortest combination for each tau; the tau that is |g_w| itself is a root in one
 -- dimension, found by the Illinois method.
@@ -81,6 +113,8 @@ function simplex.averse(g, c)
   end
   if c <= 0 or square <= largest * 1e-30 then -- nothing to add to g_0, or g_0 = 0
     return gramian.fill(n, 1 / n)
+  elseif n == 2 then
+    return averse_of_two(g, b, c * math.sqrt(square))
   end
   local w, support, low, high, f_low, f_high
   low, high = 0, math.sqrt(largest) * (1 + 1e-9)
