@@ -125,8 +125,9 @@ describe("a policy on gradients", function()
   local variants = { crmogm = { mtl.policy.crmogm { mtl.policy.mgda() } },
     mgda = { mtl.policy.mgda(), mtl.policy.mgda { at = "representation" },
       mtl.policy.mgda { at = "representation", pool = "sum", heads = "weighted" } },
-    gradvac = { mtl.policy.gradvac(), mtl.policy.gradvac { slices = "layer" }, mtl.policy.gradvac { slices = "matrix" } },
-    modo = { mtl.policy.modo { every = 2 } } }
+    gradvac = { mtl.policy.gradvac(), mtl.policy.gradvac { slices = "layer" },
+      mtl.policy.gradvac { slices = "matrix" } },
+    modo = { mtl.policy.modo(), mtl.policy.modo { every = 2 } } }
   for _, name in ipairs(mtl.policy.names()) do
     local list = name == "fixed" and {} or name == "custom" and {} or variants[name] or { mtl.policy[name]() }
     for k, p in ipairs(list) do
