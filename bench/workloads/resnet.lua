@@ -1,5 +1,5 @@
--- W6: ResNet-18 with the first layer of CIFAR's (He et al. 2016) on made-up images of 3 x 32 x 32; two heads of 10 and 100
--- classes.
+-- W6: ResNet-18 with the first layer of CIFAR's (He et al. 2016) on made-up images of 3 x 32 x 32; two heads of 10 and
+-- 100 classes.
 local mtl = require "mtl"
 local nn = mtl.nn
 

@@ -13,7 +13,8 @@ return mtl.recipe {
     split = { 1 }, batch = 32,
   },
   trunk = nn.sequential {
-    nn.transformer_encoder_layer(128, 4, options), nn.transformer_encoder_layer(128, 4, options), nn.sequence_pool "mean",
+    nn.transformer_encoder_layer(128, 4, options), nn.transformer_encoder_layer(128, 4, options),
+    nn.sequence_pool "mean",
   },
   tasks = {
     { name = "kind", head = nn.linear(128, 10), loss = mtl.loss.cross_entropy() },
