@@ -107,14 +107,14 @@ static void compare(two_tensors *run, double tolerance, const char *what)
 /* On the device as it is, as a GPU, and without doubles. */
 static void compare_all(two_tensors *run, double tolerance, const char *what)
 {
-    static const char *const as[] = {"", "gpu", "gpu,single"};
+    static const char *const as[] = {"cpu", "gpu", "gpu,single"};
     for (int i = 0; i < 3; i++) {
         char text[64];
-        setenv("MTL_OPENCL_AS", as[i], 1);
+        setenv("MTL_OPENCL_KERNELS", as[i], 1);
         snprintf(text, sizeof text, "%s (as '%s')", what, as[i]);
         compare(run, tolerance, text);
     }
-    unsetenv("MTL_OPENCL_AS");
+    unsetenv("MTL_OPENCL_KERNELS");
 }
 
 static const int64_t folds[][3] = {{1, 100000, 1}, {7, 3000, 1},  {1, 4097, 33},
