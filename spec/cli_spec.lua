@@ -98,7 +98,8 @@ describe("arguments", function()
     refuses("go: --set is 'x', which should be path=value, as in stages.2.policy.gamma=1", "a", "--set", "x")
     refuses("go: --split is 'tests', which should be one of train, valid, test; did you mean 'test'?", "a", "--split",
       "tests")
-    refuses("go: --device is 'gpu', which should be cpu", "a", "--device", "gpu")
+    refuses("go: --device is 'gpu', which should be cpu, opencl or opencl:N, as mtl devices lists them", "a",
+      "--device", "gpu")
     refuses("go: WHAT is missing; usage: mtl go WHAT")
     refuses("go: 'c' is one argument too many; usage: mtl go WHAT", "a", "b", "c")
   end)
@@ -143,6 +144,19 @@ describe("mtl", function()
       "devices", "cpu")
     assert.truthy(core.clock() - start < 1) -- a loaded machine is slower than the 50 ms that it takes
     assert.equal(ok("version"), ok("--version"))
+  end)
+
+  it("devices: the CPU, and what OpenCL offers or why it does not", function()
+    local list, missing = core.devices()
+    local said = ok "devices"
+    has(said, "device", "memory", "cpu", core.isa())
+    has(said, missing or "opencl:1")
+    for _, d in ipairs(list) do
+      has(said, d.name, d.platform, d.driver)
+    end
+    wrong({ "run", "nowhere.lua", "--device", "gpu" }, "--device", "'gpu'", "opencl:N")
+    wrong({ "run", os.getenv "MTL_HOME" .. "/recipes/toy.lua", "--device", ("opencl:%d"):format(#list + 1) },
+      missing and "no OpenCL" or ("opencl:%d: this machine has"):format(#list + 1))
   end)
 
   it("refuses numbers that are none, before anything is read", function()

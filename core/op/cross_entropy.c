@@ -1,5 +1,7 @@
 /* Cross-entropy of logits and class indices: the mean over the targets that are not left out. */
 #include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "op/broadcast.h"
@@ -59,6 +61,22 @@ static mtl_status refuse(const mtl_tensor *target, int64_t place, int64_t classe
                     value, place + 1, classes - 1);
 }
 
+/* A device that does not tell which target is out of range makes the weight NaN: looks for it, now that the host has
+   waited for the device anyway. */
+static mtl_status refuse_found(const mtl_tensor *target, int64_t classes, int32_t ignore)
+{
+    int32_t *all = malloc(mtl_tensor_bytes(target) + 1);
+    if (!all)
+        return mtl_fail(target->ctx, MTL_ERR_MEMORY, "cross_entropy: no host memory left");
+    mtl_status status = mtl_tensor_read(target, all);
+    for (int64_t i = 0; status == MTL_OK && i < target->count; i++) {
+        if (all[i] != ignore && (all[i] < -1 || all[i] >= classes))
+            status = refuse(target, i, classes);
+    }
+    free(all);
+    return status; /* else it is a class weight that is NaN */
+}
+
 mtl_status mtl_cross_entropy(mtl_tensor *x, mtl_tensor *target, mtl_tensor *class_weight, double smoothing,
                              int32_t ignore, double *remains, mtl_tensor **out)
 {
@@ -79,6 +97,8 @@ mtl_status mtl_cross_entropy(mtl_tensor *x, mtl_tensor *target, mtl_tensor *clas
         MTL_TRY_GOTO(refuse(target, bad, x->shape[1]));
     if (remains)
         MTL_TRY_GOTO(mtl_tensor_read(loss, host));
+    if (remains && isnan(host[1]))
+        MTL_TRY_GOTO(refuse_found(target, x->shape[1], ignore));
     MTL_TRY_GOTO(mtl_tensor_alias(loss, 0, NULL, 0, &y));
     MTL_TRY_GOTO(
         mtl_record(&mtl_op_cross_entropy, 1, &x, 4, (mtl_tensor *[]){p, target, class_weight, loss}, y, &node));

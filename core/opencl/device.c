@@ -181,7 +181,7 @@ static mtl_status library_with(mtl_context *ctx, int index, mtl_cl_library **cl)
 {
     MTL_TRY(mtl_cl_library_open(ctx, cl));
     if (index < 1 || index > (*cl)->count)
-        return mtl_fail(ctx, MTL_ERR_DEVICE, "opencl:%d: this machine has %s%d", index,
+        return mtl_fail(ctx, MTL_ERR_UNSUPPORTED, "opencl:%d: this machine has %s%d", index,
                         (*cl)->count > 1 ? "opencl:1 to opencl:" : "only opencl:", (*cl)->count);
     return MTL_OK;
 }
@@ -218,16 +218,11 @@ static mtl_status open_queue(mtl_cl_device *d, int index)
     snprintf(d->identity, sizeof d->identity, "%s\n%s\n%s\n%s\n", info.name, info.driver, info.version, version);
     cl->clGetDeviceInfo(d->id, CL_DEVICE_EXTENSIONS, sizeof extensions - 1, extensions, NULL);
     cl->clGetDeviceInfo(d->id, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof units, &units, NULL);
-    const char *kind = getenv("MTL_OPENCL_KERNELS"); /* "gpu", "cpu": whose kernels it takes, to compare */
-    d->cpu = kind ? strcmp(kind, "gpu") != 0 : !info.gpu;
+    /* To compare, and for tests: "gpu", "cpu": whose kernels it takes; "gpu,single": as if it had no doubles. */
+    const char *kind = getenv("MTL_OPENCL_KERNELS");
+    d->cpu = kind ? !strstr(kind, "gpu") : !info.gpu;
     d->units = (int)units;
-    d->fp64 = strstr(extensions, "cl_khr_fp64") != NULL;
-    /* For tests: what a GPU runs, or a device without doubles, on any device. */
-    const char *as = getenv("MTL_OPENCL_AS");
-    if (as && strstr(as, "gpu"))
-        d->cpu = false;
-    if (as && strstr(as, "single"))
-        d->fp64 = false;
+    d->fp64 = strstr(extensions, "cl_khr_fp64") && !(kind && strstr(kind, "single"));
     d->context = cl->clCreateContext(properties, 1, &d->id, NULL, NULL, &error);
     MTL_TRY(mtl_cl_check(d, error, "open"));
     d->queue = cl->clCreateCommandQueue(d->context, d->id, 0, &error);

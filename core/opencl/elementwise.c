@@ -4,36 +4,38 @@
 
 #include "opencl/lines.h"
 
-static const char *const unary_names[][2] = {
-#define MTL_UNARY(name, forward, gradient) {"unary_" #name, "slope_" #name},
+/* Program, and kernels. */
+static const char *const unary_names[][3] = {
+#define MTL_UNARY(name, forward, gradient) {"unary." #name, "unary_" #name, "slope_" #name},
 #include "op/unary.def"
 #undef MTL_UNARY
 };
 
-static const char *const binary_names[][3] = {
-#define MTL_BINARY(name, forward, grad_a, grad_b) {"binary_" #name, "slope_a_" #name, "slope_b_" #name},
+static const char *const binary_names[][4] = {
+#define MTL_BINARY(name, forward, grad_a, grad_b)                                                                      \
+    {"binary." #name, "binary_" #name, "slope_a_" #name, "slope_b_" #name},
 #include "op/binary.def"
 #undef MTL_BINARY
 };
 
 mtl_status mtl_cl_unary(int kind, double a, double b, const mtl_tensor *x, mtl_tensor *y)
 {
-    return MTL_CL_RUN_FLAT(x, "elementwise", unary_names[kind][0], "", x->count, MTL_CL_I64(x->count), MTL_CL_F32(a),
-                           MTL_CL_F32(b), MTL_CL_BUF(x), MTL_CL_BUF(y));
+    return MTL_CL_RUN_FLAT(x, unary_names[kind][0], unary_names[kind][1], "", x->count, MTL_CL_I64(x->count),
+                           MTL_CL_F32(a), MTL_CL_F32(b), MTL_CL_BUF(x), MTL_CL_BUF(y));
 }
 
 mtl_status mtl_cl_unary_grad(int kind, double a, double b, const mtl_tensor *x, const mtl_tensor *y,
                              const mtl_tensor *dy, mtl_tensor *dx)
 {
     size_t global[] = {(size_t)x->count, x->count ? (size_t)(dy->count / x->count) : 0}, local[] = {MTL_CL_GROUP, 1};
-    return MTL_CL_RUN(x, "elementwise", unary_names[kind][1], "", 2, global, local, MTL_CL_I64(x->count), MTL_CL_F32(a),
-                      MTL_CL_F32(b), MTL_CL_BUF(x), MTL_CL_BUF(y), MTL_CL_BUF(dy), MTL_CL_BUF(dx));
+    return MTL_CL_RUN(x, unary_names[kind][0], unary_names[kind][2], "", 2, global, local, MTL_CL_I64(x->count),
+                      MTL_CL_F32(a), MTL_CL_F32(b), MTL_CL_BUF(x), MTL_CL_BUF(y), MTL_CL_BUF(dy), MTL_CL_BUF(dx));
 }
 
 mtl_status mtl_cl_binary(int kind, const mtl_broadcast *shape, const mtl_tensor *a, const mtl_tensor *b, mtl_tensor *y)
 {
     mtl_cl_lines l = mtl_cl_lines_of(shape);
-    return MTL_CL_RUN(y, "elementwise", binary_names[kind][0], "", 2, l.global, l.local, MTL_CL_STRUCT(*shape),
+    return MTL_CL_RUN(y, binary_names[kind][0], binary_names[kind][1], "", 2, l.global, l.local, MTL_CL_STRUCT(*shape),
                       MTL_CL_I64(l.inner), MTL_CL_I64(l.lines), MTL_CL_I64(l.step[0]), MTL_CL_I64(l.step[1]),
                       MTL_CL_BUF(a), MTL_CL_BUF(b), MTL_CL_BUF(y));
 }
@@ -42,9 +44,9 @@ mtl_status mtl_cl_binary_grad(int kind, int which, const mtl_broadcast *shape, c
                               const mtl_tensor *dy, mtl_tensor *dx)
 {
     mtl_cl_lines l = mtl_cl_lines_of(shape);
-    return MTL_CL_RUN(dx, "elementwise", binary_names[kind][1 + which], "", 2, l.global, l.local, MTL_CL_STRUCT(*shape),
-                      MTL_CL_I64(l.inner), MTL_CL_I64(l.lines), MTL_CL_I64(l.step[0]), MTL_CL_I64(l.step[1]),
-                      MTL_CL_BUF(a), MTL_CL_BUF(b), MTL_CL_BUF(dy), MTL_CL_BUF(dx));
+    return MTL_CL_RUN(dx, binary_names[kind][0], binary_names[kind][2 + which], "", 2, l.global, l.local,
+                      MTL_CL_STRUCT(*shape), MTL_CL_I64(l.inner), MTL_CL_I64(l.lines), MTL_CL_I64(l.step[0]),
+                      MTL_CL_I64(l.step[1]), MTL_CL_BUF(a), MTL_CL_BUF(b), MTL_CL_BUF(dy), MTL_CL_BUF(dx));
 }
 
 mtl_status mtl_cl_where(const mtl_broadcast *shape, const mtl_tensor *cond, const mtl_tensor *a, const mtl_tensor *b,

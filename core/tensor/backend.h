@@ -290,7 +290,8 @@ typedef struct mtl_backend {
     /* cross-entropy over [outer, classes, inner] with int32 targets [outer, inner]; target -1 or `ignore` is left out.
        Writes the softmax of x to p (NULL: not wanted), and loss[0] = sum(w L)/sum(w) (0 when nothing remains),
        loss[1] = sum(w). class_weight [classes] or NULL; smoothing as in PyTorch. *bad receives the place of the first
-       target out of range, or -1. */
+       target out of range, or -1. A device that cannot tell without waiting leaves it -1 and makes loss[0] and loss[1]
+       NaN then. */
     mtl_status (*cross_entropy)(int64_t outer, int64_t classes, int64_t inner, int32_t ignore, double smoothing,
                                 const mtl_tensor *x, const mtl_tensor *target, const mtl_tensor *class_weight,
                                 mtl_tensor *p, mtl_tensor *loss, int64_t *bad);

@@ -180,9 +180,15 @@ tile(__global const float *restrict a, const long a_at, __global const float *re
         {
             float u[RM], v[RN];
             _Pragma("unroll") for (int r = 0; r < RM; r += 4)
-                vstore4(*(__local float4 *)&as[now][p][ty * 4 + r * (BM / 8)], 0, u + r);
+            {
+                const float4 four = *(__local float4 *)&as[now][p][ty * 4 + r * (BM / 8)];
+                u[r] = four.x, u[r + 1] = four.y, u[r + 2] = four.z, u[r + 3] = four.w;
+            }
             _Pragma("unroll") for (int q = 0; q < RN; q += 4)
-                vstore4(*(__local float4 *)&bs[now][p][tx * 4 + q * (BN / 8)], 0, v + q);
+            {
+                const float4 four = *(__local float4 *)&bs[now][p][tx * 4 + q * (BN / 8)];
+                v[q] = four.x, v[q + 1] = four.y, v[q + 2] = four.z, v[q + 3] = four.w;
+            }
             _Pragma("unroll") for (int r = 0; r < RM; r++)
             {
                 _Pragma("unroll") for (int q = 0; q < RN; q++)
