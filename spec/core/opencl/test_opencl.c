@@ -72,6 +72,8 @@ static bool agree(mtl_tensor *cpu, mtl_tensor *other, double tolerance, const ch
     return good;
 }
 
+enum { NUMBERS = 80 }; /* at most, of a run */
+
 typedef void two_tensors(mtl_context *ctx, int device, mtl_tensor **result, double *numbers);
 
 /* Runs it on both devices, and twice on OpenCL: the same bits. */
@@ -81,11 +83,11 @@ static void compare(two_tensors *run, double tolerance, const char *what)
     if (!ctx)
         return;
     mtl_tensor *cpu[4] = {0}, *cl[4] = {0}, *again[4] = {0};
-    double want[64] = {0}, got[64] = {0}, got_again[64] = {0};
+    double want[NUMBERS] = {0}, got[NUMBERS] = {0}, got_again[NUMBERS] = {0};
     run(ctx, 0, cpu, want);
     run(ctx, 1, cl, got);
     run(ctx, 1, again, got_again);
-    for (int i = 0; i < 64; i++)
+    for (int i = 0; i < NUMBERS; i++)
         CHECK_NEAR(got[i], want[i], 1e-6 * (1 + fabs(want[i])));
     CHECK(memcmp(got, got_again, sizeof got) == 0);
     for (int i = 0; i < 4 && cpu[i]; i++) {
