@@ -98,7 +98,8 @@ describe("arguments", function()
     refuses("go: --set is 'x', which should be path=value, as in stages.2.policy.gamma=1", "a", "--set", "x")
     refuses("go: --split is 'tests', which should be one of train, valid, test; did you mean 'test'?", "a", "--split",
       "tests")
-    refuses("go: --device is 'gpu', which should be cpu, opencl or opencl:N, as mtl devices lists them", "a", "--device", "gpu")
+    refuses("go: --device is 'gpu', which should be cpu, opencl or opencl:N, as mtl devices lists them", "a",
+      "--device", "gpu")
     refuses("go: WHAT is missing; usage: mtl go WHAT")
     refuses("go: 'c' is one argument too many; usage: mtl go WHAT", "a", "b", "c")
   end)

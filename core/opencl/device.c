@@ -181,7 +181,7 @@ static mtl_status library_with(mtl_context *ctx, int index, mtl_cl_library **cl)
 {
     MTL_TRY(mtl_cl_library_open(ctx, cl));
     if (index < 1 || index > (*cl)->count)
-        return mtl_fail(ctx, MTL_ERR_DEVICE, "opencl:%d: this machine has %s%d", index,
+        return mtl_fail(ctx, MTL_ERR_UNSUPPORTED, "opencl:%d: this machine has %s%d", index,
                         (*cl)->count > 1 ? "opencl:1 to opencl:" : "only opencl:", (*cl)->count);
     return MTL_OK;
 }

@@ -12,13 +12,13 @@ static mtl_status load(mtl_context *ctx, mtl_cl_library *cl)
     void *library = dlopen("libOpenCL.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (!library)
         return mtl_fail(
-            ctx, MTL_ERR_DEVICE,
+            ctx, MTL_ERR_UNSUPPORTED,
             "no OpenCL on this machine: libOpenCL.so.1 is not found (Debian: apt install ocl-icd-libopencl1,"
             " and the driver of the device)");
 #define X(name)                                                                                                        \
     *(void **)&cl->name = dlsym(library, #name);                                                                       \
     if (!cl->name)                                                                                                     \
-        return mtl_fail(ctx, MTL_ERR_DEVICE, "OpenCL: libOpenCL.so.1 has no %s; 1.2 or later is needed", #name);
+        return mtl_fail(ctx, MTL_ERR_UNSUPPORTED, "OpenCL: libOpenCL.so.1 has no %s; 1.2 or later is needed", #name);
     MTL_CL_FUNCTIONS(X)
 #undef X
     return MTL_OK;
@@ -63,7 +63,7 @@ mtl_status mtl_cl_library_open(mtl_context *ctx, mtl_cl_library **out)
     list_kind(cl, (int)platforms, platform, false);
     if (cl->count == 0)
         status =
-            mtl_fail(ctx, MTL_ERR_DEVICE,
+            mtl_fail(ctx, MTL_ERR_UNSUPPORTED,
                      "no OpenCL device on this machine: %s (Debian: pocl-opencl-icd computes on the CPU; a GPU needs"
                      " its vendor's driver)",
                      platforms ? "its platforms list none" : "no driver is installed below /etc/OpenCL/vendors");

@@ -50,7 +50,7 @@ typedef struct mtl_cl_library {
     cl_device_id device[MTL_MAX_DEVICES];
 } mtl_cl_library;
 
-/* The context's library, opened at the first call. MTL_ERR_DEVICE: it is not installed, or knows no device. */
+/* The context's library, opened at the first call. MTL_ERR_UNSUPPORTED: it is not installed, or knows no device. */
 mtl_status mtl_cl_library_open(mtl_context *ctx, mtl_cl_library **out);
 /* "out of memory" ... of an error code of OpenCL, or "error -59". Valid until the next call of the thread. */
 const char *mtl_cl_error_text(cl_int error);

@@ -57,7 +57,7 @@ void mtl_device_name(int device, char *name, size_t size)
 mtl_status mtl_device_open(mtl_context *ctx, int index, mtl_device **out)
 {
     if (index < 0 || index >= MTL_MAX_DEVICES)
-        return mtl_fail(ctx, MTL_ERR_DEVICE, "device %d, which should be 0 to %d", index, MTL_MAX_DEVICES - 1);
+        return mtl_fail(ctx, MTL_ERR_UNSUPPORTED, "device %d, which should be 0 to %d", index, MTL_MAX_DEVICES - 1);
     if (!ctx->devices[index])
         MTL_TRY(mtl_cl_device_new(ctx, index, &ctx->devices[index]));
     *out = ctx->devices[index];

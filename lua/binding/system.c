@@ -350,7 +350,7 @@ static int l_devices(lua_State *L)
 {
     int count;
     mtl_status status = mtl_device_count(lmtl_context(), &count);
-    if (status != MTL_OK && status != MTL_ERR_DEVICE)
+    if (status != MTL_OK && status != MTL_ERR_UNSUPPORTED)
         lmtl_check(L, status);
     lua_createtable(L, count, 0);
     for (int i = 1; i < count; i++) {

@@ -12,7 +12,7 @@ open.options = {
   set = { name = "set", value = "PATH=VALUE", many = true, read = args.assignment,
     help = "change a value of the recipe: stages.2.policy.gamma=1, tasks.left.loss.smoothing=0.1" },
   seed = { name = "seed", value = "N", read = args.count, help = "seed of initialisation, order and dropout" },
-  device = { name = "device", value = "DEVICE", read = args.device, 
+  device = { name = "device", value = "DEVICE", read = args.device,
     help = "what computes: cpu, opencl or opencl:N (mtl devices lists them); else $MTL_DEVICE" },
   threads = { name = "threads", value = "N", read = args.threads, help = "threads; the results do not depend on it" },
 }

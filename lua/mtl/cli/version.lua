@@ -13,7 +13,8 @@ return {
       { "OpenBLAS", (core.blas():gsub("^OpenBLAS%s*", "")) },
       { "instructions", core.isa() },
       { "threads", ("%d of %d cores"):format(core.threads(), core.cores()) },
-      { "devices", "cpu" .. (core.cpu_model() and (" (%s)"):format(core.cpu_model()) or "") .. "; mtl devices lists those of OpenCL" },
+      { "devices", "cpu" .. (core.cpu_model() and (" (%s)"):format(core.cpu_model()) or "")
+        .. "; mtl devices lists those of OpenCL" },
     }, {}), "\n"))
   end,
 }
