@@ -12,19 +12,27 @@ static mtl_cl_window window_of(const mtl_conv *c)
                            (int32_t)c->pad_h,    (int32_t)c->pad_w};
 }
 
+/* Neighbours on a line of y that a work-item does. */
+static int64_t run_of(const mtl_conv *c, const mtl_tensor *on)
+{
+    return mtl_cl_is_cpu(on) && c->out_w > 0 ? c->out_w : 1;
+}
+
 mtl_status mtl_cl_max_pool2d(const mtl_conv *c, const mtl_tensor *x, mtl_tensor *y, mtl_tensor *index)
 {
     mtl_cl_window w = window_of(c);
-    return MTL_CL_RUN_FLAT(y, "pool", "max_pool", mtl_cl_index(y->count), y->count, MTL_CL_BUF(x), MTL_CL_BUF(y),
-                           MTL_CL_BUF(index), MTL_CL_I64(y->count), MTL_CL_STRUCT(w));
+    int64_t run = run_of(c, y), items = y->count / run;
+    return MTL_CL_RUN_FLAT(y, "pool", "max_pool", mtl_cl_index(y->count), items, MTL_CL_BUF(x), MTL_CL_BUF(y),
+                           MTL_CL_BUF(index), MTL_CL_I64(items), MTL_CL_I32(run), MTL_CL_STRUCT(w));
 }
 
 mtl_status mtl_cl_max_pool2d_grad(const mtl_conv *c, int64_t rows, const mtl_tensor *index, const mtl_tensor *dy,
                                   mtl_tensor *dx)
 {
     mtl_cl_window w = window_of(c);
-    (void)rows;
-    return MTL_CL_RUN_FLAT(dx, "pool", "max_pool_grad", mtl_cl_index(dx->count), dx->count, MTL_CL_BUF(index),
+    bool planes = mtl_cl_is_cpu(dx);
+    return MTL_CL_RUN_FLAT(dx, "pool", planes ? "max_pool_grad_plane" : "max_pool_grad", mtl_cl_index(dx->count),
+                           planes && dx->count ? rows * c->batch * c->in_channels : dx->count, MTL_CL_BUF(index),
                            MTL_CL_BUF(dy), MTL_CL_BUF(dx), MTL_CL_I64(dx->count), MTL_CL_I64(c->batch * c->in_channels),
                            MTL_CL_STRUCT(w));
 }
@@ -32,8 +40,9 @@ mtl_status mtl_cl_max_pool2d_grad(const mtl_conv *c, int64_t rows, const mtl_ten
 mtl_status mtl_cl_avg_pool2d(const mtl_conv *c, const mtl_tensor *x, mtl_tensor *y)
 {
     mtl_cl_window w = window_of(c);
-    return MTL_CL_RUN_FLAT(y, "pool", "avg_pool", mtl_cl_index(y->count), y->count, MTL_CL_BUF(x), MTL_CL_BUF(y),
-                           MTL_CL_I64(y->count), MTL_CL_STRUCT(w));
+    int64_t run = run_of(c, y), items = y->count / run;
+    return MTL_CL_RUN_FLAT(y, "pool", "avg_pool", mtl_cl_index(y->count), items, MTL_CL_BUF(x), MTL_CL_BUF(y),
+                           MTL_CL_I64(items), MTL_CL_I32(run), MTL_CL_STRUCT(w));
 }
 
 mtl_status mtl_cl_avg_pool2d_grad(const mtl_conv *c, int64_t rows, const mtl_tensor *dy, mtl_tensor *dx)

@@ -9,6 +9,8 @@ static some load(__global const float *x, const int n)
     float lane[8] = {0};
     if (n >= 8)
         return vload8(0, x);
+    if (n == 1)
+        return (float8)(*x, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f);
     for (int l = 0; l < n; l++)
         lane[l] = x[l];
     return vload8(0, lane);

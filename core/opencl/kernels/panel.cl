@@ -65,10 +65,29 @@ panel(__global const float *restrict a, const long a_at, __global const float *r
     long to[LANES];
     a += a_at + (long)z * m * k;
     b += b_at + (long)z * g.channels * plane + (j0 / pixels) * image;
-    for (int l = 0; l < LANES; l++) {
-        const int j = min(j0 + l, n - 1), pixel = j % pixels;
-        from[l] = (int)((j / pixels - j0 / pixels) * image) + pixel / g.out_w * g.stride_h * g.width + pixel % g.out_w * g.stride_w;
-        to[l] = ((long)(j / pixels) * g.groups * m + (long)z * m) * pixels + pixel;
+    const int first_image = j0 / pixels;
+    int at_image = first_image, oy = j0 % pixels / g.out_w, ox = j0 % pixels % g.out_w;
+    for (int l = 0; l < LANES; l++) { /* lanes too many repeat the last */
+        from[l] = (int)((at_image - first_image) * image) + oy * g.stride_h * g.width + ox * g.stride_w;
+        to[l] = ((long)at_image * g.groups * m + (long)z * m) * pixels + oy * g.out_w + ox;
+        if (l + 1 < columns && ++ox == g.out_w) {
+            ox = 0;
+            if (++oy == g.out_h) {
+                oy = 0;
+                at_image++;
+            }
+        }
+    }
+    /* Where the lanes of a vector are neighbours but for one jump, two loads do, neither outside of what the lanes
+       span. From which lane on the second counts; 8: no jump; 0: lane by lane. */
+    const int8 lane_number = (int8)(0, 1, 2, 3, 4, 5, 6, 7);
+    int jump[WIDE];
+    for (int w = 0; w < WIDE; w++) {
+        const int *f = from + 8 * w;
+        int s = 1;
+        while (s < 8 && f[s] - f[0] == s)
+            s++;
+        jump[w] = s == 8 || (columns == LANES && f[7] - f[s] == 7 - s) ? s : 0;
     }
 #endif
     for (int p0 = begin; p0 < end || p0 == begin; p0 += DEPTH) {
@@ -120,9 +139,13 @@ panel(__global const float *restrict a, const long a_at, __global const float *r
                 b + channel * plane + tap / g.kernel_w * g.dilation_h * g.width + tap % g.kernel_w * g.dilation_w;
             for (int w = 0; w < WIDE; w++) {
                 const int *f = from + 8 * w;
-                packed[p][w] = f[7] - f[0] == 7 ? vload8(0, corner + f[0])
-                                                : (float8)(corner[f[0]], corner[f[1]], corner[f[2]], corner[f[3]],
-                                                           corner[f[4]], corner[f[5]], corner[f[6]], corner[f[7]]);
+                if (jump[w] == 8)
+                    packed[p][w] = vload8(0, corner + f[0]);
+                else if (jump[w] > 0)
+                    packed[p][w] = select(vload8(0, corner + f[0]), vload8(0, corner + f[7] - 7), lane_number >= jump[w]);
+                else
+                    packed[p][w] = (float8)(corner[f[0]], corner[f[1]], corner[f[2]], corner[f[3]], corner[f[4]],
+                                            corner[f[5]], corner[f[6]], corner[f[7]]);
             }
             if (++tap == TAPS) {
                 tap = 0;

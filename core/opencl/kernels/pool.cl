@@ -1,4 +1,5 @@
-/* Pooling, forward and back: one work-item an element of the result, which gathers what it needs.
+/* Pooling, forward and back: one work-item an element of the result, which gathers what it needs; going
+   forward, `run` of one line on a CPU.
    Option: INDEX, uint where all elements can be counted with it, else ulong. */
 typedef struct { /* as mtl_cl_window of pool.c; out_h, out_w of the smaller image */
     int height, width, out_h, out_w, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w;
@@ -6,29 +7,30 @@ typedef struct { /* as mtl_cl_window of pool.c; out_h, out_w of the smaller imag
 
 /* A NaN is the maximum of its window; of equals the first. */
 __kernel void max_pool(__global const float *restrict x, const long x_at, __global float *restrict y, const long y_at,
-                       __global int *restrict index, const long index_at, const long count, const window g)
+                       __global int *restrict index, const long index_at, const long items, const int run,
+                       const window g)
 {
-    const INDEX e = (INDEX)get_global_id(0);
-    if (get_global_id(0) >= count)
+    const INDEX e = (INDEX)get_global_id(0) * (INDEX)run;
+    if (get_global_id(0) >= items)
         return;
-    const int pixel = (int)(e % (INDEX)(g.out_h * g.out_w));
-    const int top = pixel / g.out_w * g.stride_h - g.pad_h, left = pixel % g.out_w * g.stride_w - g.pad_w;
-    const int y0 = max(top, 0), x0 = max(left, 0);
-    const int y1 = min(top + g.kernel_h, g.height), x1 = min(left + g.kernel_w, g.width);
-    float best = -INFINITY;
-    int which = y0 * g.width + x0;
+    const int pixel = (int)(e % (INDEX)(g.out_h * g.out_w)), first = pixel % g.out_w;
+    const int top = pixel / g.out_w * g.stride_h - g.pad_h, y0 = max(top, 0), y1 = min(top + g.kernel_h, g.height);
     x += x_at + (long)(e / (INDEX)(g.out_h * g.out_w)) * g.height * g.width;
-    for (int i = y0; i < y1; i++) {
-        for (int j = x0; j < x1; j++) {
-            const float v = x[i * g.width + j];
-            if (v > best || v != v) {
-                best = v;
-                which = i * g.width + j;
+    for (int r = 0; r < run; r++) {
+        const int left = (first + r) * g.stride_w - g.pad_w, x0 = max(left, 0), x1 = min(left + g.kernel_w, g.width);
+        float best = -INFINITY;
+        int which = y0 * g.width + x0;
+        for (int i = y0; i < y1; i++) {
+            for (int j = x0; j < x1; j++) {
+                const float v = x[i * g.width + j];
+                const bool more = v > best || v != v;
+                best = more ? v : best;
+                which = more ? i * g.width + j : which;
             }
         }
+        y[y_at + e + r] = best;
+        index[index_at + e + r] = which;
     }
-    y[y_at + e] = best;
-    index[index_at + e] = which;
 }
 
 /* Outputs whose windows hold line (or column) i: first .. last. */
@@ -39,6 +41,23 @@ static int first_of(const int i, const int kernel_size, const int stride, const 
 static int last_of(const int i, const int stride, const int pad, const int out)
 {
     return min((i + pad) / stride, out - 1);
+}
+
+/* One work-item a plane, for CPUs: nothing is searched. */
+__kernel void max_pool_grad_plane(__global const int *restrict index, const long index_at,
+                                  __global const float *restrict dy, const long dy_at, __global float *restrict dx,
+                                  const long dx_at, const long count, const long planes, const window g)
+{
+    const long plane = get_global_id(0), size = (long)g.height * g.width, out = (long)g.out_h * g.out_w;
+    if (plane * size >= count)
+        return;
+    index += index_at + plane % planes * out;
+    dy += dy_at + plane * out;
+    dx += dx_at + plane * size;
+    for (long i = 0; i < size; i++)
+        dx[i] = 0.0f;
+    for (long i = 0; i < out; i++)
+        dx[index[i]] += dy[i];
 }
 
 /* dx [rows planes, height, width]; index is one row's */
@@ -64,21 +83,23 @@ __kernel void max_pool_grad(__global const int *restrict index, const long index
 }
 
 __kernel void avg_pool(__global const float *restrict x, const long x_at, __global float *restrict y, const long y_at,
-                       const long count, const window g)
+                       const long items, const int run, const window g)
 {
-    const INDEX e = (INDEX)get_global_id(0);
-    if (get_global_id(0) >= count)
+    const INDEX e = (INDEX)get_global_id(0) * (INDEX)run;
+    if (get_global_id(0) >= items)
         return;
-    const int pixel = (int)(e % (INDEX)(g.out_h * g.out_w));
-    const int top = pixel / g.out_w * g.stride_h - g.pad_h, left = pixel % g.out_w * g.stride_w - g.pad_w;
-    const int y1 = min(top + g.kernel_h, g.height), x1 = min(left + g.kernel_w, g.width);
-    float sum = 0.0f;
+    const int pixel = (int)(e % (INDEX)(g.out_h * g.out_w)), first = pixel % g.out_w;
+    const int top = pixel / g.out_w * g.stride_h - g.pad_h, y0 = max(top, 0), y1 = min(top + g.kernel_h, g.height);
     x += x_at + (long)(e / (INDEX)(g.out_h * g.out_w)) * g.height * g.width;
-    for (int i = max(top, 0); i < y1; i++) {
-        for (int j = max(left, 0); j < x1; j++)
-            sum += x[i * g.width + j];
+    for (int r = 0; r < run; r++) {
+        const int left = (first + r) * g.stride_w - g.pad_w, x0 = max(left, 0), x1 = min(left + g.kernel_w, g.width);
+        float sum = 0.0f;
+        for (int i = y0; i < y1; i++) {
+            for (int j = x0; j < x1; j++)
+                sum += x[i * g.width + j];
+        }
+        y[y_at + e + r] = sum * (1.0f / (float)(g.kernel_h * g.kernel_w));
     }
-    y[y_at + e] = sum * (1.0f / (float)(g.kernel_h * g.kernel_w));
 }
 
 __kernel void avg_pool_grad(__global const float *restrict dy, const long dy_at, __global float *restrict dx,
