@@ -60,8 +60,8 @@ static mtl_status build(mtl_cl_device *d, const char *file, const char *options,
     cl_int error;
     if (!common || !text)
         return mtl_fail(ctx, MTL_ERR_UNSUPPORTED, "%s: kernels/%s.cl is not in this build", d->name, file);
-    char all[512];
-    snprintf(all, sizeof all, "-cl-std=CL1.2%s%s %s", d->fp64 ? " -DMTL_FP64" : "", d->cpu ? " -DMTL_CPU" : "",
+    char all[512]; /* -w: NVIDIA's compiler counts its warnings on the program's stderr */
+    snprintf(all, sizeof all, "-cl-std=CL1.2 -w%s%s %s", d->fp64 ? " -DMTL_FP64" : "", d->cpu ? " -DMTL_CPU" : "",
              options);
     cl_program program = mtl_cl_binary_load(d, all, common, text);
     if (program) {
