@@ -281,6 +281,100 @@ describe("at the representation", function()
   end)
 end)
 
+describe("rows", function()
+  local function norms(needs, change)
+    local seen = {}
+    moves(mtl.policy.custom(function(ctx)
+      local gram = ctx.gram or core.products(ctx.rows, ctx.rows)
+      for i, name in ipairs(ctx.tasks) do seen[name] = gram[i][i] end
+      return { 1, 1, 1 }
+    end, { needs = needs, heads = "unit" }), change)
+    return seen
+  end
+
+  it("are the right tasks', in whatever order a stage names them, and for a part of them", function()
+    for _, tasks in ipairs { { "height", "ring", "side" }, { "height", "side" } } do
+      local function change(r)
+        r.stages, r.ends = { { tasks = tasks, ends = mtl.when.steps(1), policy = r.policy } }, nil
+      end
+      local a, b = norms("gram", change), norms("rows", change)
+      for _, name in ipairs(tasks) do
+        assert.near(a[name], b[name], 1e-6 * a[name])
+      end
+    end
+  end)
+
+  it("are 0 where the trunk is frozen: every policy on gradients trains the heads", function()
+    for _, name in ipairs { "moco", "db_mtl", "excess_mtl", "modo", "graddrop", "pcgrad" } do
+      local _, _, t = train(function(r)
+        r.stages, r.ends = { { ends = mtl.when.steps(2), policy = mtl.policy[name](), freeze = "trunk" } }, nil
+      end)
+      for _, p in ipairs(t.model:parameters()) do
+        assert.equal(0, (p.tensor - p.tensor):abs():sum():item()) -- finite
+      end
+    end
+  end)
+
+  it("may be added to each other", function()
+    local moved = moves(mtl.policy.custom(function(ctx)
+      ctx.rows[1]:add_(ctx.rows[2], 2)
+      assert.error_matches(function() ctx.rows[1]:add_(ctx.rows[1]) end, "share elements; clone%(%) one of them")
+      return { 1, 0, 0 }
+    end, { needs = "rows", heads = "unit" }))
+    near(moved["trunk.0.bias"], only("side")["trunk.0.bias"] + only("ring")["trunk.0.bias"] * 2, 1e-5)
+  end)
+end)
+
+describe("what lies above the representation", function()
+  it("is a head, also where a task of another stage reaches it", function()
+    local function tower(weights)
+      return function(r)
+        r.trunk, r.model = nil, mtl.nn.graph {
+          inputs = { "input" },
+          nodes = {
+            { "trunk", mtl.nn.sequential { mtl.nn.linear(2, 8), mtl.nn.tanh() }, from = { "input" } },
+            { "tower", mtl.nn.linear(8, 4), from = { "trunk" } }, { "side", mtl.nn.linear(4, 2), from = { "tower" } },
+            { "ring", mtl.nn.linear(4, 3), from = { "tower" } }, { "height", mtl.nn.linear(8, 1), from = { "trunk" } },
+          },
+          outputs = { side = "side", ring = "ring", height = "height" },
+        }
+        for _, task in ipairs(r.tasks) do task.head = nil end
+        r.stages, r.ends = { { tasks = { "side", "height" }, policy = r.policy, ends = mtl.when.steps(1) } }, nil
+        return weights
+      end
+    end
+    local plain = moves(mtl.policy.uniform(), tower())
+    for _, needs in ipairs { "gram", "rows" } do
+      local moved = moves(mtl.policy.custom(function() return { 0.1, 0.1 } end,
+        { needs = needs, at = "representation", heads = "unit" }), tower())
+      near(moved["tower.weight"], plain["tower.weight"], 1e-5)
+      near(moved["trunk.0.weight"], plain["trunk.0.weight"] * 0.1, 1e-5)
+    end
+  end)
+end)
+
+describe("a task that comes back", function()
+  it("begins its history anew, even where it is alone in its first step", function()
+    local state
+    local counting = mtl.policy.define { name = "spec_history", needs = "gram",
+      weights = function(self, ctx)
+        state = self.state
+        for _, h in ipairs(require "mtl.history".all(self, ctx)) do h.n = (h.n or 0) + 1 end
+        return { 1, 1, 1 }
+      end }
+    local policy = counting()
+    train(function(r)
+      r.stages, r.ends = {
+        { name = "a", tasks = { "side", "ring" }, policy = policy, ends = mtl.when.steps(3) },
+        { name = "b", tasks = { "side" }, policy = policy, ends = mtl.when.steps(1) },
+        { name = "c", tasks = { "side", "ring" }, policy = policy, ends = mtl.when.steps(2) },
+      }, nil
+    end)
+    assert.equal(5, state.tasks.side.n)
+    assert.equal(2, state.tasks.ring.n)
+  end)
+end)
+
 describe("by slices", function()
   it("Gramians add up to the whole, and weights are each slice's own", function()
     local seen, whole
@@ -313,6 +407,68 @@ describe("by slices", function()
         assert.near(whole[i][j], seen[1][i][j], 1e-9 * math.abs(whole[i][i]) + 1e-12)
       end
     end
+  end)
+end)
+
+describe("three unequal batches", function()
+  -- Batches of 16 in a known order; a policy on one batch sees each of their gradients in turn.
+  local function small(r)
+    r.data.batch, r.ends = 16, mtl.when.steps(3)
+    r.optimizer = mtl.optim.sgd { lr = 1e-30 }
+  end
+
+  it("give J1 J2' and a step on the third", function()
+    local rows, gram = {}, nil
+    train(function(r)
+      small(r)
+      r.policy = mtl.policy.custom(function(ctx)
+        rows[#rows + 1] = ctx.rows:clone()
+        return { 1, 1, 1 }
+      end, { needs = "rows" })
+    end)
+    local three = mtl.policy.define { name = "spec_unequal", needs = "gram", heads = "unit", batches = 3,
+      weights = function(_, ctx)
+        gram = gram or ctx.gram
+        return { 0, 1, 0 }
+      end }
+    local want = core.products(rows[1], rows[2])
+    local function step_of(lr)
+      local _, _, t = train(function(r)
+        small(r)
+        r.policy, r.ends, r.optimizer = three(), mtl.when.steps(1), mtl.optim.sgd { lr = lr }
+      end)
+      return t.model
+    end
+    local before, after = step_of(1e-30), step_of(0.5)
+    for i = 1, 3 do
+      for j = 1, 3 do
+        assert.near(want[i][j], gram[i][j], 1e-5 * math.abs(want[i][j]) + 1e-9)
+      end
+    end
+    local moved, third = 0, core.products(rows[3], rows[3])[2][2]
+    for i, p in ipairs(after:parameters()) do
+      if p.name:find "^trunk" then
+        moved = moved + ((before:parameters()[i].tensor - p.tensor) / 0.5):square():sum():item()
+      end
+    end
+    assert.near(third, moved, 1e-4 * third)
+  end)
+
+  it("may lack labels", function()
+    local height = core.full({ 400 }, 0 / 0)
+    height:slice(1, 1, 20):fill_(0.5)
+    local _, summary = train(function(r)
+      r.data.targets.height, r.data.batch, r.ends = height, 4, mtl.when.epochs(1)
+      for _, name in ipairs { "side", "ring" } do -- a row in twenty has labels
+        local target = r.data.targets[name]:clone()
+        for k = 1, 400 do
+          if k % 20 ~= 0 then target[k]:fill_(-1) end
+        end
+        r.data.targets[name] = target
+      end
+      r.policy = mtl.policy.modo()
+    end)
+    assert.is_true(summary.steps > 20)
   end)
 end)
 
@@ -351,6 +507,24 @@ describe("on three batches", function()
       end
     end
     assert.is_true(other > 0) -- of two batches: not symmetric
+  end)
+end)
+
+describe("imtl", function()
+  it("keeps imtl_g's weights for `every` steps", function()
+    local function seen(every)
+      local out = train(function(r) r.policy, r.ends = mtl.policy.imtl { every = every, lr = 1e-12 }, mtl.when.steps(5) end)
+      local ratios = {}
+      for i, record in ipairs(support.records(out, "step")) do
+        ratios[i] = record.tasks.side.weight / record.tasks.ring.weight
+      end
+      return ratios
+    end
+    local one, four = seen(1), seen(4)
+    for i = 1, 4 do
+      assert.near(one[1], four[i], 1e-9 * one[1])
+    end
+    assert.is_true(math.abs(one[4] / one[1] - 1) > 1e-4 and math.abs(four[5] / four[4] - 1) > 1e-4)
   end)
 end)
 

@@ -41,5 +41,7 @@ describe("crmogm", function()
       assert.has_error(function() return policy.crmogm { policy[bad]() } end)
     end
     assert.has_error(function() return policy.crmogm {} end)
+    local own = { policy.custom(function() return { 1, 2 }, { 0, 3 } end, { needs = "gram" }) }
+    assert.same({ 0, 3 }, (select(2, policy.crmogm(own):new():weights { gram = one })))
   end)
 end)

@@ -219,23 +219,41 @@ mtl_tensor *mtl_arena_params(const mtl_arena *a)
     return a->params;
 }
 
+static mtl_status rows_buffer(mtl_arena *a)
+{
+    int64_t shape[2] = {a->n_tasks, a->shared};
+    if (a->rows)
+        return MTL_OK;
+    MTL_TRY(mtl_tensor_new_on(a->ctx, mtl_tensor_device(a->params), MTL_F32, 2, shape, &a->rows));
+    return MTL_KERNEL(a->rows, fill, a->rows, 0.0); /* padding, and tasks that a slot does not have, stay 0 */
+}
+
+/* Row t of the rows of J, over one slot. */
+static mtl_status row_of(mtl_arena *a, const mtl_slot *slot, int t, mtl_tensor **out)
+{
+    return mtl_tensor_alias(a->rows, 1, &slot->count, t * a->shared + slot->offset, out);
+}
+
 /* What no task reached since zero_grad becomes 0 only here, where someone looks; from then on it counts as reached, for
    whoever looks may write. */
-mtl_tensor *mtl_arena_rows(const mtl_arena *a)
+mtl_status mtl_arena_rows(mtl_arena *a, mtl_tensor **out)
 {
-    for (int i = 0; a->rows && i < a->n_slots && a->slots[i].offset < a->shared; i++) {
+    MTL_TRY(rows_buffer(a));
+    for (int i = 0; i < a->n_slots && a->slots[i].offset < a->shared; i++) {
         mtl_slot *slot = &a->slots[i];
         for (int t = 0; t < a->n_tasks; t++) {
             mtl_tensor *part = NULL;
             if (!((slot->tasks & ~slot->has_rows) >> t & 1))
                 continue;
-            if (mtl_tensor_alias(a->rows, 1, &slot->count, t * a->shared + slot->offset, &part) == MTL_OK)
-                mtl_kernels(part)->fill(part, 0.0);
+            MTL_TRY(row_of(a, slot, t, &part));
+            mtl_status status = MTL_KERNEL(part, fill, part, 0.0);
             mtl_tensor_release(part);
+            MTL_TRY(status);
         }
         slot->has_rows = slot->frozen ? 0 : slot->tasks;
     }
-    return a->rows;
+    *out = a->rows;
+    return MTL_OK;
 }
 
 mtl_tensor *mtl_tensor_grad(const mtl_tensor *t)
@@ -315,15 +333,6 @@ mtl_status mtl_slot_direct(mtl_slot *slot, bool single, uint64_t row_mask, mtl_t
     MTL_TRY(mtl_tensor_alias(slot->grad, slot->param->rank + 1, shape, 0, out));
     slot->has_grad = true;
     return MTL_OK;
-}
-
-static mtl_status rows_buffer(mtl_arena *a)
-{
-    int64_t shape[2] = {a->n_tasks, a->shared};
-    if (a->rows)
-        return MTL_OK;
-    MTL_TRY(mtl_tensor_new_on(a->ctx, mtl_tensor_device(a->params), MTL_F32, 2, shape, &a->rows));
-    return MTL_KERNEL(a->rows, fill, a->rows, 0.0); /* padding, and tasks that a slot does not have, stay 0 */
 }
 
 static mtl_status put(mtl_tensor *to, mtl_tensor *from, bool add)

@@ -165,6 +165,19 @@ static mtl_status read_layer(mtl_model *m, const cJSON *json)
     return add_output(m, "output", "");
 }
 
+/* Which outputs need each node. */
+static void find_tasks(mtl_model *m)
+{
+    for (int t = 0; t < m->n_outputs; t++)
+        m->nodes[m->output_node[t]].tasks |= UINT64_C(1) << t;
+    for (int i = m->n_nodes - 1; i >= 0; i--) { /* nodes stand after what they read */
+        for (int j = 0; j < m->nodes[i].n_inputs; j++) {
+            if (m->nodes[i].inputs[j] >= 0)
+                m->nodes[m->nodes[i].inputs[j]].tasks |= m->nodes[i].tasks;
+        }
+    }
+}
+
 mtl_status mtl_model_new(mtl_context *ctx, const char *text, mtl_model **out)
 {
     mtl_status status = MTL_OK;
@@ -181,6 +194,7 @@ mtl_status mtl_model_new(mtl_context *ctx, const char *text, mtl_model **out)
         goto done;
     }
     MTL_TRY_GOTO(strcmp(type, "graph") == 0 ? read_graph(m, json) : read_layer(m, json));
+    find_tasks(m);
     *out = m;
     m = NULL;
 done:
@@ -287,14 +301,6 @@ mtl_status mtl_model_freeze(mtl_model *m, int device, uint64_t seed, const mtl_s
     }
     m->device = device;
     m->seed = seed;
-    for (int t = 0; t < m->n_outputs; t++)
-        m->nodes[m->output_node[t]].tasks |= UINT64_C(1) << t;
-    for (int i = m->n_nodes - 1; i >= 0; i--) { /* nodes stand after what they read */
-        for (int j = 0; j < m->nodes[i].n_inputs; j++) {
-            if (m->nodes[i].inputs[j] >= 0)
-                m->nodes[m->nodes[i].inputs[j]].tasks |= m->nodes[i].tasks;
-        }
-    }
     MTL_TRY(infer(m, inputs));
     MTL_TRY(mtl_arena_new(m->ctx, device, m->n_outputs, seed, m->n_requests, m->requests, &m->arena));
     for (int i = 0; i < m->n_nodes; i++)

@@ -25,13 +25,14 @@ mtl_status mtl_gram(mtl_arena *a, const char *prefix, double *gram)
 {
     size_t pairs = (size_t)a->n_tasks * (size_t)a->n_tasks;
     int64_t offset, count;
-    mtl_tensor *rows = mtl_arena_rows(a);
+    mtl_tensor *rows;
+    MTL_TRY(mtl_arena_rows(a, &rows));
     double *part = malloc((pairs + 1) * sizeof *part);
     mtl_status status = MTL_OK;
     if (!part)
         return mtl_fail(a->ctx, MTL_ERR_MEMORY, "no host memory left");
     memset(gram, 0, pairs * sizeof *gram);
-    for (int slot = 0; rows && next_run(a, prefix, &slot, &offset, &count);) {
+    for (int slot = 0; next_run(a, prefix, &slot, &offset, &count);) {
         MTL_TRY_GOTO(MTL_KERNEL(rows, gram, rows, rows, offset, count, part));
         for (size_t k = 0; k < pairs; k++)
             gram[k] += part[k];

@@ -29,7 +29,7 @@ static mtl_status clip_shared(mtl_arena *a, uint64_t active, double most)
     for (int pass = 0; pass < 2; pass++) {
         for (int i = 0; i < a->n_slots; i++) {
             mtl_slot *slot = &a->slots[i];
-            if (slot->frozen || !(slot->tasks & active) || __builtin_popcountll(slot->tasks) < 2)
+            if (slot->frozen || !slot->has_grad || !(slot->tasks & active) || __builtin_popcountll(slot->tasks) < 2)
                 continue;
             if (pass == 1) {
                 MTL_TRY(MTL_KERNEL(a->grads, scale, most / (sqrt(total) + 1e-6), slot->grad));

@@ -253,16 +253,27 @@ mtl_status mtl_tensor_copy(mtl_tensor *dst, const mtl_tensor *src)
     return mtl_fail(dst->ctx, MTL_ERR_UNSUPPORTED, "copy: between two devices that are not the CPU");
 }
 
+/* Whether two tensors have bytes in common. */
+static bool overlap(const mtl_tensor *a, const mtl_tensor *b)
+{
+    return a->storage == b->storage && a->offset < b->offset + mtl_tensor_bytes(b) &&
+           b->offset < a->offset + mtl_tensor_bytes(a);
+}
+
 mtl_status mtl_tensor_add(mtl_tensor *dst, double alpha, const mtl_tensor *src)
 {
     char a[MTL_SHAPE_TEXT], b[MTL_SHAPE_TEXT];
-    if (!mtl_same_shape(dst, src) || dst->dtype != MTL_F32 || src->dtype != MTL_F32)
-        return mtl_fail(dst->ctx, MTL_ERR_SHAPE, "add: %s %s to %s %s", mtl_dtype_name(src->dtype),
-                        mtl_shape_text(src->rank, src->shape, a, sizeof a), mtl_dtype_name(dst->dtype),
+    if (dst->dtype != MTL_F32 || src->dtype != MTL_F32)
+        return mtl_fail(dst->ctx, MTL_ERR_DTYPE, "add: %s to %s, which should both be float32",
+                        mtl_dtype_name(src->dtype), mtl_dtype_name(dst->dtype));
+    if (!mtl_same_shape(dst, src))
+        return mtl_fail(dst->ctx, MTL_ERR_SHAPE, "add: shape %s to %s, which should be the same",
+                        mtl_shape_text(src->rank, src->shape, a, sizeof a),
                         mtl_shape_text(dst->rank, dst->shape, b, sizeof b));
-    if (dst->storage == src->storage || dst->storage->device != src->storage->device)
-        return mtl_fail(dst->ctx, MTL_ERR_ARG, "add: the tensors %s",
-                        dst->storage == src->storage ? "share their storage" : "are on two devices");
+    if (dst->storage->device != src->storage->device)
+        return mtl_fail(dst->ctx, MTL_ERR_ARG, "add: the tensors are on two devices; to() moves one of them");
+    if (overlap(dst, src))
+        return mtl_fail(dst->ctx, MTL_ERR_ARG, "add: the tensors share elements; clone() one of them");
     MTL_TRY(mtl_tensor_writable(dst, "add"));
     return MTL_KERNEL(dst, axpy, alpha, src, dst);
 }

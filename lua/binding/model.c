@@ -213,11 +213,13 @@ static int m_params(lua_State *L)
     return lmtl_borrowed(L, box, mtl_arena_params(lmtl_arena_of(L, 1)));
 }
 
-/* model:rows(): task gradients of the last sweep with more than one row, or nil */
+/* model:rows(): task gradients of the sweeps with more than one row since zero_grad, [tasks, shared elements] */
 static int m_rows(lua_State *L)
 {
     mtl_tensor **box = lmtl_new_tensor(L);
-    return lmtl_borrowed(L, box, mtl_arena_rows(lmtl_arena_of(L, 1)));
+    mtl_tensor *rows;
+    lmtl_check(L, mtl_arena_rows(lmtl_arena_of(L, 1), &rows));
+    return lmtl_borrowed(L, box, rows);
 }
 
 /* model:passes([n]) -> how many training passes were made; n sets it */

@@ -8,11 +8,13 @@ local parts = require "mtl.parts"
 
 local checkpoint = {}
 
+local TENSOR = "mtl:tensor" -- key of a table that stands for a tensor
+
 -- A policy's state without its tensors, which go to `list` under names of their own; in their places stand those names.
 local function lifted(state, name, list)
   if core.type(state) == "mtl.tensor" then
     list[#list + 1] = { name, state }
-    return { tensor = name }
+    return { [TENSOR] = name }
   elseif type(state) ~= "table" then
     return state
   end
@@ -27,8 +29,8 @@ end
 local function lowered(plain, saved, device)
   if type(plain) ~= "table" then
     return plain
-  elseif type(plain.tensor) == "string" and next(plain, next(plain)) == nil then
-    return saved.tensor(plain.tensor):to(device)
+  elseif type(plain[TENSOR]) == "string" then
+    return saved.tensor(plain[TENSOR]):to(device)
   end
   local state = {}
   for key, value in pairs(plain) do

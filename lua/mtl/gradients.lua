@@ -34,11 +34,11 @@ function gradients.gram(t, measured, prefix)
   return divided(core.gram(t.model, prefix), measured, labels, labels)
 end
 
--- Path of the last layer, in the order of computation, that several tasks share.
-local function last_shared(t)
+--- Path of the last layer with parameters, in the order of computation, that all tasks of a stage share; nil: none.
+function gradients.last_shared(model, mask)
   local last
-  for _, layer in ipairs(t.model:layers()) do
-    if layer.parameters > 0 and layer.tasks & (layer.tasks - 1) ~= 0 then
+  for _, layer in ipairs(model:layers()) do
+    if layer.parameters > 0 and layer.tasks & mask == mask then
       last = layer.path
     end
   end
@@ -70,10 +70,13 @@ local function slices(t, measured, kind)
 end
 
 -- The gradients of these tasks as a tensor [#measured, ...], divided by their labels, out of one with a row for every
--- task of the recipe; where all tasks are there, it is that tensor.
+-- task of the recipe; where all tasks are there, in the recipe's order, it is that tensor.
 local function rows_of(all, measured, hold)
-  local rows = all
-  if #measured < #all then
+  local rows, in_place = all, #measured == #all
+  for i, m in ipairs(measured) do
+    in_place = in_place and m.task.index == i
+  end
+  if not in_place then
     local shape = all:shape()
     rows = core.zeros(#measured, table.unpack(shape, 2)):to(all:device())
     hold[#hold + 1] = rows
@@ -123,7 +126,8 @@ function gradients.give(t, ctx, measured, work, hold)
   elseif at_representation then
     ctx.gram = gram_at_representation(work, measured, policy.pool, hold)
   else
-    ctx.gram = gradients.gram(t, measured, policy.at == "last_shared" and last_shared(t) or nil)
+    local last = policy.at == "last_shared" and gradients.last_shared(t.model, t.recipe.stages[t.at.stage].mask)
+    ctx.gram = gradients.gram(t, measured, last or nil)
   end
 end
 
@@ -150,16 +154,15 @@ end
 -- @param roots of measure.add; work a table that lasts for the step
 function gradients.sweep(t, stage, batches, roots, work)
   local policy, n = t.policy.object, #t.recipe.tasks
-  if #roots == 0 then
-    return
-  elseif roots.through then
+  if roots.through and #roots > 0 then
     if diagnose.due(t) then
       diagnose_again(t, stage, batches, roots)
     end
     work.through, work.cotangents = roots.through, core.backward(roots, n, roots.through)
     return
+  elseif #roots > 0 then
+    core.backward(roots, n)
   end
-  core.backward(roots, n)
   work.labels = work.labels or {}
   if #work.labels < policy.batches - 1 then -- a batch of those that only the weights are made from
     local labels = {}
@@ -168,8 +171,7 @@ function gradients.sweep(t, stage, batches, roots, work)
     end
     work.labels[#work.labels + 1] = labels
     if work.rows then
-      local first <close> = work.rows
-      work.products = core.products(first, t.model:rows())
+      work.products = core.products(work.rows, t.model:rows())
     else
       work.rows = t.model:rows():clone()
     end
@@ -204,7 +206,7 @@ function gradients.mix(t, measured, mask, weights, own, work)
   if work.given then
     put_back(work.given, work.all, measured)
   end
-  if work.through then
+  if work.through then -- what lies above it and is another task's too, one of another stage, is a head here
     local seed <close> = core.zeros(table.unpack(work.through:shape())):to(work.through:device())
     for _, m in ipairs(measured) do
       local row <close> = work.cotangents[m.task.index]
@@ -214,8 +216,8 @@ function gradients.mix(t, measured, mask, weights, own, work)
       core.backward { { value = work.through, seed = seed } }
     end
   end
-  core.mix(t.model, mask, work.slice_of and shared or shared[1], heads, #measured > 1 and t.policy.object.max_norm or 0,
-    work.slice_of)
+  core.mix(t.model, mask, work.slice_of and shared or work.through and heads or shared[1], heads,
+    #measured > 1 and t.policy.object.max_norm or 0, work.slice_of)
 end
 
 return gradients

@@ -14,6 +14,17 @@ function history.of(policy, ctx, i, start)
   return state.tasks[name]
 end
 
+--- Takes a task's history away from a policy's state (and that of the policy within), and the weights that it keeps.
+function history.forget(state, name)
+  state.kept = nil
+  if state.tasks then
+    state.tasks[name] = nil
+  end
+  if state.inner then
+    history.forget(state.inner, name)
+  end
+end
+
 local function nothing()
   return {}
 end

@@ -1,8 +1,21 @@
 --- What stands between a recipe and its training: what is refused, how data are opened, and which tensors of a batch
 -- are the model's inputs and the tasks' targets.
+local core = require "mtl.core"
+local declare = require "mtl.declare"
 local path = require "mtl.path"
 
 local setup = {}
+
+-- Why a policy on the gradients of a representation cannot be served by the recipe's model, or nil.
+local function no_representation(recipe, stage)
+  local p = stage.policy
+  if p.at == "representation" and #stage.tasks > 1
+    and not core.model(recipe.model_json):has_representation(stage.mask) then
+    return ("works on the gradients of the representation that all its tasks read, and in this model they share no "
+      .. "one; %s"):format(declare.definition(p).params.at and "at = 'shared' works on the shared parameters" or
+        "another policy on gradients works on the shared parameters")
+  end
+end
 
 --- Refuses policies that this recipe cannot serve.
 function setup.refuse_policies(recipe)
@@ -14,21 +27,22 @@ function setup.refuse_policies(recipe)
     local p = stage.policy
     local wants = p.wants_after and "looks at one batch twice" or p.batches > 1 and "draws three batches a step"
       or p.at == "representation" and "works on the gradients of one representation"
-    if wants and recipe.accumulate > 1 then
-      error(("stage '%s': policy.%s %s: not with accumulate"):format(stage.name, p.type, wants), 0)
-    elseif wants and own_data and p.batches == 1 then
-      error(("stage '%s': policy.%s %s: not with a data set for each task"):format(stage.name, p.type, wants), 0)
+    local why = wants and recipe.accumulate > 1 and wants .. ": not with accumulate"
+      or wants and own_data and p.batches == 1 and wants .. ": not with a data set for each task"
+      or no_representation(recipe, stage)
+    if why then
+      error(("stage '%s': policy.%s %s"):format(stage.name, p.type, why), 0)
     end
   end
 end
 
---- Refuses policies on the gradients of a representation that the tasks of their stage do not share.
-function setup.refuse_representations(recipe, model)
+--- Refuses policies on the gradients of the last layer that the tasks of their stage share where there is none.
+function setup.refuse_last_shared(recipe, model)
   for _, stage in ipairs(recipe.stages) do
     local p = stage.policy
-    if p.at == "representation" and #stage.tasks > 1 and not model:has_representation(stage.mask) then
-      error(("stage '%s': policy.%s works on the gradients of the representation that all its tasks read, and in this "
-        .. "model they share no one; at = 'shared' works on the shared parameters"):format(stage.name, p.type), 0)
+    if p.at == "last_shared" and #stage.tasks > 1 and not require "mtl.gradients".last_shared(model, stage.mask) then
+      error(("stage '%s': policy.%s works on the gradients of the last layer that all its tasks share, and in this "
+        .. "model they share no layer with parameters"):format(stage.name, p.type), 0)
     end
   end
 end

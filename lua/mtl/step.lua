@@ -110,7 +110,6 @@ function step.run(t, stage, draw)
     ctx = context(t, stage, measured)
     weights = weigh.gradient(t, ctx, measured, mask, hold, work)
     release(hold)
-    release { work.cotangents, work.rows }
     update(t, mask, measured, lr)
     if t.policy.object.wants_after then
       ctx.losses_after = measure.after(t, stage, batches, measured, hold)
@@ -121,6 +120,7 @@ function step.run(t, stage, draw)
   end
   release(hold)
   release(kept)
+  release { work.cotangents, work.rows }
   local record, sum = record_of(t, stage, lr, ctx, measured, weights)
   if #measured > 0 then
     t:watch(sum, #measured)

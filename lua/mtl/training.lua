@@ -6,6 +6,7 @@ local device = require "mtl.device"
 local evaluate = require "mtl.evaluate"
 local failure = require "mtl.failure"
 local form = require "mtl.form"
+local history = require "mtl.history"
 local parts = require "mtl.parts"
 local path = require "mtl.path"
 local setup = require "mtl.setup"
@@ -31,7 +32,7 @@ function training.new(recipe, options, saved)
   setup.same_rows(t.rows, saved)
   t.model = core.model(recipe.model_json)
   t.model:freeze { seed = t.seed, device = t.device, inputs = source.shapes(t.sources, t.model) }
-  setup.refuse_representations(recipe, t.model)
+  setup.refuse_last_shared(recipe, t.model)
   for _, s in ipairs(t.sources) do
     s.set:check_model(recipe.model_json)
     recipe:check_fit(s.set, t.model, s.tasks)
@@ -127,6 +128,13 @@ function training:enter()
     self:make_optimizer(stage)
   end
   self.policy = self:make_policy(at.stage)
+  if fresh then
+    for _, name in ipairs(stage.tasks) do
+      if not at.since[name] then -- its history starts now
+        history.forget(self.policy.object.state, name)
+      end
+    end
+  end
   local active = {}
   for _, name in ipairs(stage.tasks) do
     active[name] = true

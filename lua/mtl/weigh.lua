@@ -77,7 +77,7 @@ local function of_gradients(t, ctx, measured, hold, work)
   local kept = policy.state.kept
   if every > 1 and policy.needs ~= "rows" and kept and kept.tasks == names and (ctx.step - 1) % every ~= 0 then
     work.slice_of = kept.slice_of
-    return kept.weights
+    return kept.weights, kept.own
   end
   gradients.give(t, ctx, measured, work, hold)
   local weights, own = policy:weights(ctx)
@@ -88,7 +88,9 @@ local function of_gradients(t, ctx, measured, hold, work)
   else
     weights = by_position(t, ctx, weights)
   end
-  policy.state.kept = every > 1 and { tasks = names, weights = weights, slice_of = work.slice_of } or nil
+  if policy.needs ~= "rows" then
+    policy.state.kept = every > 1 and { tasks = names, weights = weights, own = own, slice_of = work.slice_of } or nil
+  end
   return weights, own
 end
 

@@ -34,8 +34,8 @@ mtl_status mtl_arena_zero_grad(mtl_arena *arena); /* forgets gradients and rows;
 /* Euclidean norm of the gradient over the slots that tasks in `active` reach. */
 mtl_status mtl_arena_grad_norm(mtl_arena *arena, uint64_t active, double *norm);
 /* Rows of J: [tasks, shared elements with padding], what sweeps with more than one row gave since zero_grad, and 0
-   elsewhere. What is written there is what mtl_mix mixes. NULL where there was no such sweep yet. Borrowed. */
-mtl_tensor *mtl_arena_rows(const mtl_arena *arena);
+   elsewhere. What is written there is what mtl_mix mixes. Borrowed. */
+mtl_status mtl_arena_rows(mtl_arena *arena, mtl_tensor **rows);
 
 typedef enum { MTL_OPTIM_SGD, MTL_OPTIM_ADAM, MTL_OPTIM_ADAMW } mtl_optim_kind;
 

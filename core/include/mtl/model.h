@@ -55,7 +55,7 @@ mtl_status mtl_model_forward(mtl_model *model, mtl_tensor *const *inputs, uint64
    from, with nothing shared after it. MTL_ERR_STATE where they share no one (has_representation says so). */
 mtl_status mtl_model_forward_through(mtl_model *model, mtl_tensor *const *inputs, uint64_t tasks, mtl_pass_kind kind,
                                      mtl_tensor **outputs, mtl_tensor **through);
-bool mtl_model_has_representation(const mtl_model *model, uint64_t tasks); /* after freeze */
+bool mtl_model_has_representation(const mtl_model *model, uint64_t tasks); /* before freeze too */
 
 mtl_arena *mtl_model_arena(const mtl_model *model); /* NULL before freeze */
 /* Freezes the slots below `prefix`, and makes batch norm below it use its running statistics. *n: slots matched. */

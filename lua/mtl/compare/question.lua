@@ -66,9 +66,14 @@ function question.add(p, options)
   for _, row in ipairs(p.rows) do
     names[row.name] = true
   end
-  for _, name in ipairs(p.against) do
+  for i, name in ipairs(p.against) do
     if not names[name] then
       error("compare: --against: " .. nearest.unknown("row", name, names), 0)
+    end
+    for k = 1, i - 1 do
+      if p.against[k] == name then
+        error(("compare: --against names '%s' twice"):format(name), 0)
+      end
     end
   end
   if options.guard or not p.guards then

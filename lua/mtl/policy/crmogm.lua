@@ -80,7 +80,7 @@ return policy.define {
     return policy.check(self.of[1], tasks, known)
   end,
   weights = function(self, ctx)
-    local new = inner(self):weights(ctx)
+    local new, own = inner(self):weights(ctx)
     local sliced = type(new[1]) == "table"
     local n, w = sliced and #new[1] or #new, {}
     for i = 1, n do
@@ -100,6 +100,6 @@ return policy.define {
       end
       w[i] = sliced and w[i] or not sliced and mine.w or nil
     end
-    return w
+    return w, own
   end,
 }

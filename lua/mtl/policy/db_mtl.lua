@@ -1,6 +1,7 @@
 --- DB-MTL (Lin et al. 2023): dual balancing, of the losses by their logarithms, so that units do not count, and of the
 -- gradients by bringing their averages to the length of the longest. Heads get the gradient of their log loss. Keeps a
--- gradient for each task; one that becomes active begins at 0. A gradient that is 0 stays 0.
+-- gradient for each task; one that becomes active begins at 0. A gradient that is 0 stays 0. A task that is alone in a
+-- step (the others without labels) gets its own gradient as it is.
 --
 --   beta   0.9  share of the old average
 --   sigma  0    how fast it falls with the steps

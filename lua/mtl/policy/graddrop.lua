@@ -12,7 +12,7 @@ local core = require "mtl.core"
 
 -- c_t: [places] for each task.
 local function purities(x, rows)
-  local signs, list = core.sign(x), {}
+  local signs <close>, list = core.sign(x), {}
   for i = 1, #rows do
     local g <close> = rows[i]
     local along <close> = signs * g

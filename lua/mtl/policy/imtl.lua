@@ -4,7 +4,7 @@
 -- 0; no weight decay on s.
 --
 --   lr        of s (default: the optimizer's)
---   every  1  steps that weights are kept for
+--   every  1  steps that imtl_g's weights are kept for
 --
 -- @formula s learned from Σ e^s L - s, the losses in it taken as constants;
 -- w = e^s × imtl_g's weights of G_ij e^(s_i + s_j)
@@ -31,9 +31,14 @@ return policy.define {
     for i = 1, self:count(ctx) do
       e[i] = math.exp((ctx.learned_values or {})[ctx.index and ctx.index[i] or i] or 0)
     end
-    local w = part_g.weights(self, { gram = gramian.rescaled(ctx.gram, e) })
+    local kept, names = self.state.kept, ctx.tasks and table.concat(ctx.tasks, ",")
+    if not kept or kept.tasks ~= names or ((ctx.step or 1) - 1) % self.every == 0 then
+      kept = { tasks = names, weights = part_g.weights(self, { gram = gramian.rescaled(ctx.gram, e) }) }
+      self.state.kept = self.every > 1 and kept or nil
+    end
+    local w = {}
     for i = 1, #e do
-      w[i] = w[i] * e[i]
+      w[i] = kept.weights[i] * e[i]
     end
     return w
   end,

@@ -240,7 +240,9 @@ enum { KEPT = 4096 };
 /* All gradients and rows, one behind the other. */
 static bool keep(mtl_arena *a, float *to)
 {
-    mtl_tensor *rows = mtl_arena_rows(a);
+    mtl_tensor *rows = NULL;
+    if (!CHECK(mtl_arena_rows(a, &rows) == MTL_OK))
+        return false;
     int64_t used = 0;
     for (int i = 0; i <= mtl_arena_slots(a); i++) {
         const mtl_tensor *t = i < mtl_arena_slots(a) ? mtl_slot_grad(a, i) : rows;

@@ -171,7 +171,8 @@ static void rows_equal_separate_sweeps(void)
             mtl_tensor_release(loss[t]);
         }
     }
-    mtl_tensor *rows = mtl_arena_rows(a);
+    mtl_tensor *rows = NULL;
+    MUST(mtl_arena_rows(a, &rows) == MTL_OK);
     MUST(rows != NULL);
     int64_t width = mtl_tensor_shape(rows)[1];
     for (int t = 0; t < 2; t++) {

@@ -237,8 +237,8 @@ static void rows_may_be_written(void)
     mtl_arena *a = make_arena(ctx);
     MUST(a != NULL);
     CHECK(push(a, 0, 0, TASKS, 1, first) == MTL_OK);
-    mtl_tensor *rows = mtl_arena_rows(a);
-    MUST(rows != NULL && mtl_tensor_fill(rows, 0.5) == MTL_OK);
+    mtl_tensor *rows = NULL;
+    MUST(mtl_arena_rows(a, &rows) == MTL_OK && mtl_tensor_fill(rows, 0.5) == MTL_OK);
     CHECK(mtl_mix(a, 7, TASKS, (double[]){1, 2, 4}, NULL, NULL, 0) == MTL_OK);
     CHECK_NEAR(grad_at(a, 0, 0), 3.5, 0);
     mtl_arena_free(a);
