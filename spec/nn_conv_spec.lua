@@ -11,7 +11,7 @@ end
 -- A frozen model of a layer over samples of this shape.
 local function frozen(layer, shape)
   local model = core.model(core.json_encode(layer:description()))
-  model:freeze { seed = 1, inputs = { shape } }
+  model:freeze { device = os.getenv "MTL_DEVICE", seed = 1, inputs = { shape } }
   return model
 end
 

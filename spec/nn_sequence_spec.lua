@@ -9,7 +9,8 @@ local function message(f, ...)
 end
 
 local function frozen(layer, shape)
-  return core.model(core.json_encode(layer:description())):freeze { seed = 1, inputs = { shape } }
+  return core.model(core.json_encode(layer:description())):freeze { seed = 1, inputs = { shape },
+    device = os.getenv "MTL_DEVICE" }
 end
 
 local function names(model)

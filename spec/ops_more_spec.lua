@@ -17,7 +17,8 @@ local function near(want, got, within)
 end
 
 local function frozen(layer, shape)
-  return core.model(core.json_encode(layer:description())):freeze { seed = 1, inputs = { shape } }
+  return core.model(core.json_encode(layer:description())):freeze { seed = 1, inputs = { shape },
+    device = os.getenv "MTL_DEVICE" }
 end
 
 describe("more operators", function()

@@ -49,7 +49,7 @@ describe("trainer", function()
     assert.same(test, core.json_decode(support.read(out .. "/summary.json")).test)
     assert.is_true(test.side.kpi > 0.7 and test.height.metrics.rmse < 0.5)
     local run = core.json_decode(support.read(out .. "/run.json"))
-    assert.same({ 3, "cpu", "spec" }, { run.seed, run.device, run.recipe.name })
+    assert.same({ 3, os.getenv "MTL_DEVICE" or "cpu", "spec" }, { run.seed, run.device, run.recipe.name })
     assert.same({ train = 320, valid = 40, test = 40 }, run.data.rows)
   end)
 

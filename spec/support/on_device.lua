@@ -3,7 +3,7 @@
 local core = require "mtl.core"
 local device = require "mtl.device".default()
 
-local of_operators = { "/ops", "/loss", "/kpi", "/metric", "/nn", "/module", "/samples" }
+local of_operators = { "/ops", "/loss", "/kpi", "/metric_spec", "/nn", "/module", "/samples" }
 
 local function wanted(source)
   for _, name in ipairs(of_operators) do
@@ -13,7 +13,7 @@ local function wanted(source)
   end
 end
 
-for _, name in ipairs { "tensor", "zeros", "ones", "full", "arange", "rand", "randn" } do
+for _, name in ipairs { "tensor", "zeros", "ones", "full", "arange", "rand", "randn", "permutation" } do
   local make = core[name]
   core[name] = function(...)
     local t = make(...)

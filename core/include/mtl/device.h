@@ -15,14 +15,14 @@ typedef struct {
     bool gpu;
 } mtl_device_info;
 
-/* How many devices there are, with the CPU. MTL_ERR_UNSUPPORTED where OpenCL or a device of it is missing; the message says
-   which, and *count is 1 then too. */
+/* How many devices there are, with the CPU. MTL_ERR_UNSUPPORTED where OpenCL or a device of it is missing; the message
+   says which, and *count is 1 then too. */
 mtl_status mtl_device_count(mtl_context *ctx, int *count);
 /* What OpenCL says of device 1 or later, without opening it. */
 mtl_status mtl_device_describe(mtl_context *ctx, int device, mtl_device_info *out);
 
-/* The number of "cpu", "opencl" (the first) or "opencl:N", N from 1. MTL_ERR_ARG: another text; MTL_ERR_UNSUPPORTED: there
-   is no such device. */
+/* The number of "cpu", "opencl" (the first) or "opencl:N", N from 1. MTL_ERR_ARG: another text; MTL_ERR_UNSUPPORTED:
+   there is no such device. */
 mtl_status mtl_device_find(mtl_context *ctx, const char *name, int *device);
 /* The name that finds it: "cpu", "opencl:1". `size` 16 suffices. */
 void mtl_device_name(int device, char *name, size_t size);
