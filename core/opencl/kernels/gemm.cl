@@ -202,7 +202,9 @@ tile(__global const float *restrict a, const long a_at, __global const float *re
     }
 
     /* ---- C, or this piece's part of it ---- */
-    c += c_at;
+    const bool part = KIND == WEIGHT ? true : pieces > 1;
+    const int products = (int)get_num_groups(0) / (across * high * pieces);
+    c += c_at + (part ? ((long)piece * products + z) * m * n : 0);
     _Pragma("unroll") for (int q = 0; q < RN; q++)
     {
         const int j = j0 + tx * 4 + q % 4 + q / 4 * (BN / 2);
@@ -216,9 +218,8 @@ tile(__global const float *restrict a, const long a_at, __global const float *re
             const int i = i0 + ty * 4 + r % 4 + r / 4 * (BM / 2);
             if (i >= m)
                 continue;
-            if (pieces > 1 || KIND == WEIGHT) {
-                const long all = get_num_groups(0) / across / high / pieces;
-                c[((piece * all + z) * m + i) * n + j] = sum[r][q];
+            if (part) {
+                c[(long)i * n + j] = sum[r][q];
                 continue;
             }
 #if KIND == MATRIX
