@@ -513,7 +513,9 @@ end)
 describe("imtl", function()
   it("keeps imtl_g's weights for `every` steps", function()
     local function seen(every)
-      local out = train(function(r) r.policy, r.ends = mtl.policy.imtl { every = every, lr = 1e-12 }, mtl.when.steps(5) end)
+      local out = train(function(r)
+        r.policy, r.ends = mtl.policy.imtl { every = every, lr = 1e-12 }, mtl.when.steps(5)
+      end)
       local ratios = {}
       for i, record in ipairs(support.records(out, "step")) do
         ratios[i] = record.tasks.side.weight / record.tasks.ring.weight
