@@ -2,8 +2,9 @@
 -- tasks at most T + 1 where it works on the Gramian, 2 T + 2 where it works on rows, or on several batches, and keeps
 -- some, none where it works on losses. The network is all parameters: one shared layer, for T heads of two numbers, and
 -- batches of 2 rows. Activations, of which a backward pass that keeps the tasks apart has T times as many, are about a
--- hundredth of the layer. One layer is the hardest case: what it needs for a moment is as large as all that is kept. 131,000 numbers,
--- and 3 times as many, fill a block of the allocator, which rounds sizes up by as much as an eighth, to 1 in 2,000.
+-- hundredth of the layer. One layer is the hardest case: what it needs for a moment is as large as all that is kept.
+-- 131,000 numbers, and 3 times as many, fill a block of the allocator, which rounds sizes up by as much as an eighth,
+-- to 1 in 2,000.
 local core = require "mtl.core"
 local mtl = require "mtl"
 local support = dofile "spec/support/training.lua"
