@@ -345,8 +345,8 @@ typedef struct mtl_backend {
                            const mtl_tensor *grad, mtl_tensor *m, mtl_tensor *v);
     /* *sum = sum of squares, blocks with double partial sums in fixed order */
     mtl_status (*sum_squares)(const mtl_tensor *x, int64_t offset, int64_t n, double *sum);
-    /* sums[i*M+j] = <row i of x, row j of y>, x [N, line], y [M, line], over columns offset .. offset + n; the same way.
-       y may be x; then it is symmetric. */
+    /* sums[i*M+j] = <row i of x, row j of y>, x [N, line], y [M, line], over columns offset .. offset + n; the same
+       way. y may be x; then it is symmetric. */
     mtl_status (*gram)(const mtl_tensor *x, const mtl_tensor *y, int64_t offset, int64_t n, double *sums);
 } mtl_backend;
 
