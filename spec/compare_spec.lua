@@ -115,6 +115,14 @@ describe("mtl compare", function()
     wrong({ "compare", "r.lua", "--seeds", "1", "--out", "c" }, "another r.lua")
   end)
 
+  it("shows metrics in their own units, of every row", function()
+    program.write(folder .. "/r.lua", program.recipe { { "kpi = kpi.r2() }",
+      "kpi = kpi.r2(), metrics = { mtl.metric.rmse() } }" } })
+    local out = ok("compare", "r.lua", "--policies", "pcgrad", "--seeds", "2", "--out", "m")
+    has(out, "right rmse (lower is better)")
+    has(read "m/compare.md", "Metrics: means over seeds", "| tuned fixed |")
+  end)
+
   it("goes on where it was stopped", function()
     program.write(folder .. "/r.lua", program.recipe { { "when.epochs(2)", "when.epochs(250)" } })
     program.write(folder .. "/stop.sh", ([[
@@ -276,6 +284,8 @@ describe("mtl compare", function()
   it("refuses what makes no comparison", function()
     wrong({ "compare", "r.lua", "--policies", "focl" }, "'focl'", "focal")
     wrong({ "compare", "r.lua", "--policies", "focal{gama=1}" }, "gama", "gamma")
+    wrong({ "compare", "r.lua", "--policies", "gradvac{slices=layer}" }, 'layer: a text stands in quotes: "layer"')
+    wrong({ "compare", "r.lua", "--against", "uniform,uniform" }, "--against names 'uniform' twice")
     wrong({ "compare", "r.lua", "--policies", "focal,focal" }, "'focal' is asked for twice")
     wrong({ "compare", "r.lua", "--policies", "focal,,uniform" }, "empty name")
     wrong({ "compare", "r.lua", "--policies", "fixed{left=1}" }, "row 'fixed{left=1}'", "no weight for task 'right'")

@@ -204,8 +204,23 @@ describe("a policy on gradients", function()
       }
       for _, task in ipairs(r.tasks) do task.head = nil end
     end
-    refused("policy.mgda works on the gradients of the representation that all its tasks read, and in this model they "
-      .. "share no one", mtl.policy.mgda { at = "representation" }, two_towers)
+    refused("policy.mgda works on the gradients of the representation that all its tasks read, and in this model there "
+      .. "is none", mtl.policy.mgda { at = "representation" }, two_towers)
+  end)
+end)
+
+describe("tasks that share nothing", function()
+  it("are refused to policies on gradients", function()
+    for _, name in ipairs { "pcgrad", "moco", "modo", "gradnorm", "gradvac" } do
+      assert.error_matches(function()
+        train(function(r)
+          r.trunk, r.policy = mtl.nn.tanh(), mtl.policy[name]()
+          for _, task in ipairs(r.tasks) do
+            task.head = mtl.nn.linear(2, task.name == "ring" and 3 or task.name == "side" and 2 or 1)
+          end
+        end)
+      end, "policy." .. name .. " works on the gradients of .* in this model there is none; a policy on losses")
+    end
   end)
 end)
 

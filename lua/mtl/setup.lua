@@ -2,6 +2,7 @@
 -- are the model's inputs and the tasks' targets.
 local core = require "mtl.core"
 local declare = require "mtl.declare"
+local gradients = require "mtl.gradients"
 local path = require "mtl.path"
 
 local setup = {}
@@ -11,8 +12,8 @@ local function no_representation(recipe, stage)
   local p = stage.policy
   if p.at == "representation" and #stage.tasks > 1
     and not core.model(recipe.model_json):has_representation(stage.mask) then
-    return ("works on the gradients of the representation that all its tasks read, and in this model they share no "
-      .. "one; %s"):format(declare.definition(p).params.at and "at = 'shared' works on the shared parameters" or
+    return ("works on the gradients of the representation that all its tasks read, and in this model there is "
+      .. "none; %s"):format(declare.definition(p).params.at and "at = 'shared' works on the shared parameters" or
         "another policy on gradients works on the shared parameters")
   end
 end
@@ -36,13 +37,27 @@ function setup.refuse_policies(recipe)
   end
 end
 
---- Refuses policies on the gradients of the last layer that the tasks of their stage share where there is none.
-function setup.refuse_last_shared(recipe, model)
+-- Whether two tasks of a mask share a layer with parameters.
+local function share_any(model, mask)
+  for _, layer in ipairs(model:layers()) do
+    local tasks = layer.tasks & mask
+    if layer.parameters > 0 and tasks & (tasks - 1) ~= 0 then
+      return true
+    end
+  end
+end
+
+--- Refuses policies on the gradients of shared parameters where the tasks of their stage share none.
+function setup.refuse_unshared(recipe, model)
   for _, stage in ipairs(recipe.stages) do
     local p = stage.policy
-    if p.at == "last_shared" and #stage.tasks > 1 and not require "mtl.gradients".last_shared(model, stage.mask) then
-      error(("stage '%s': policy.%s works on the gradients of the last layer that all its tasks share, and in this "
-        .. "model they share no layer with parameters"):format(stage.name, p.type), 0)
+    local what = #stage.tasks > 1 and (p.at == "last_shared" and not gradients.last_shared(model, stage.mask)
+      and "the last layer with parameters that all its tasks share"
+      or p.at == "shared" and p.needs ~= "loss" and not share_any(model, stage.mask)
+      and "parameters that its tasks share")
+    if what then
+      error(("stage '%s': policy.%s works on the gradients of %s, and in this model there is none; a policy on losses, "
+        .. "as focal, does not need one"):format(stage.name, p.type, what), 0)
     end
   end
 end

@@ -32,7 +32,7 @@ function training.new(recipe, options, saved)
   setup.same_rows(t.rows, saved)
   t.model = core.model(recipe.model_json)
   t.model:freeze { seed = t.seed, device = t.device, inputs = source.shapes(t.sources, t.model) }
-  setup.refuse_last_shared(recipe, t.model)
+  setup.refuse_unshared(recipe, t.model)
   for _, s in ipairs(t.sources) do
     s.set:check_model(recipe.model_json)
     recipe:check_fit(s.set, t.model, s.tasks)

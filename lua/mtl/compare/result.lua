@@ -62,11 +62,12 @@ local function add_deltas(r)
   end
 end
 
--- Mean rank over the metrics, by the means over seeds; rows that lack one have none.
+-- Means over seeds of the metrics, and by them the mean rank; rows that lack one have none, and the row that is made of
+-- others' runs.
 local function add_ranks(r)
   local ranked = {}
   for _, row in ipairs(r.rows) do
-    local whole = true
+    local whole = row ~= r.rows.tuned
     row.means = {}
     for i, metric in ipairs(r.metrics) do
       row.means[i] = stats.mean(over_seeds(row, function(run)
@@ -91,8 +92,8 @@ end
 function result.of(p, dir)
   local r = { plan = p, endpoint = question.endpoint(p), metrics = metrics_of(p), rows = gather.rows(p, dir) }
   add_deltas(r)
-  add_ranks(r)
   claims.tune_fixed(r)
+  add_ranks(r)
   claims.differences(r)
   for _, row in ipairs(r.rows) do
     local function summary(get)

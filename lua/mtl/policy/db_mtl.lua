@@ -1,4 +1,4 @@
---- DB-MTL (Lin et al. 2023): dual balancing, of the losses by their logarithms, so that units do not count, and of the
+--- DB-MTL (Lin et al., 2023): dual balancing, of the losses by their logarithms, so that units do not count, and of the
 -- gradients by bringing their averages to the length of the longest. Heads get the gradient of their log loss. Keeps a
 -- gradient for each task; one that becomes active begins at 0. A gradient that is 0 stays 0. A task that is alone in a
 -- step (the others without labels) gets its own gradient as it is.
@@ -9,7 +9,8 @@
 -- @formula g of log(L + 1e-8); ĝ_t ← g_t + beta / k^sigma (ĝ_t - g_t), from 0, k the task's steps;
 -- d = Σ (max |ĝ| / |ĝ_t|) ĝ_t
 -- @scale of a sum of T gradients, each as long as the longest; averages start at 0, so the first steps are short
--- @when losses are of very different units and gradients of very different lengths
+-- @when losses are of very different units and gradients of very different lengths; beside Adam, which averages too,
+-- try `beta` = 0 first: docs/results.md has a case where the averages cost five points
 local policy = require "mtl.policy"
 local core = require "mtl.core"
 local history = require "mtl.history"

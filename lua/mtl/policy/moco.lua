@@ -13,7 +13,8 @@
 -- @formula y_t ← y_t - beta / k^beta_sigma (y_t - g_t), from 0; w ← Π(w - gamma / k^gamma_sigma (Y Y' + rho I) w), Π on
 -- the simplex, from 1/T; d = Y' w
 -- @scale of a mean: Σ w = 1; y lags behind, so the first steps are short
--- @when batches are small, so that MGDA's weights are mostly noise
+-- @when batches are small, so that MGDA's weights are mostly noise; beside Adam, which averages too, its lag may cost
+-- more than it gains: docs/results.md has such a case, and `beta_sigma` = 0 lags less
 local policy = require "mtl.policy"
 local core = require "mtl.core"
 local gramian = require "mtl.gramian"

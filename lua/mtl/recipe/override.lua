@@ -11,9 +11,17 @@ local override = {}
 
 local named = { policy = "mtl.policy", loss = "mtl.loss", kpi = "mtl.kpi", optim = "mtl.optim", schedule = "mtl.optim" }
 
+-- What may stand in a table on a command line beside constants: policy.mgda(). A word alone is a mistake.
+local words = setmetatable({}, {
+  __index = function(_, word)
+    local family = named[word]
+    return family and require(family) or error(("%s: a text stands in quotes: \"%s\""):format(word, word), 0)
+  end,
+})
+
 -- A table of such, as Lua writes it.
 local function constant(text)
-  local chunk, message = load("return " .. text, "=value", "t", {})
+  local chunk, message = load("return " .. text, "=value", "t", words)
   return assert(chunk, message)()
 end
 
