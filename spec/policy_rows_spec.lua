@@ -234,3 +234,82 @@ describe("graddrop", function()
     near(none, (drop(rows, 5)))
   end)
 end)
+
+-- What holds for all of them, over three steps of their histories.
+describe("every policy on rows or several batches", function()
+  local function rows_of(seed, n)
+    local rows = {}
+    for i = 1, n do
+      rows[i] = core.normal_(core.zeros(5), seed, "rows_spec/" .. i, 0, 0.1, 1):totable()
+    end
+    return rows
+  end
+
+  local function gram_of(rows)
+    return core.products(core.tensor(rows), core.tensor(rows))
+  end
+
+  -- What the weights of the last of some steps make of its rows, and those weights.
+  local function after(name, steps)
+    local p, w, rows = policy[name]():new(), nil, nil
+    for k, given in ipairs(steps) do
+      if p.needs == "gram" then
+        w, rows = p:weights { gram = gram_of(given), step = k }, given
+      else
+        local x = core.tensor { { 1, -1, 2, 1, -1 } }
+        local as = p.at == "representation" and core.tensor(given):reshape(#given, 1, 5) or core.tensor(given)
+        local ctx = { rows = as, representation = x, losses = {}, step = k }
+        for i = 1, #given do ctx.losses[i] = 1 end
+        w = p:weights(ctx)
+        rows = as:reshape(#given, 5):totable()
+      end
+    end
+    local d = { 0, 0, 0, 0, 0 }
+    for i = 1, #rows do
+      for k = 1, 5 do d[k] = d[k] + w[i] * rows[i][k] end
+    end
+    return d, w
+  end
+
+  local names = {}
+  for _, name in ipairs(policy.names()) do
+    local p = name ~= "custom" and name ~= "fixed" and name ~= "crmogm" and policy[name]()
+    if p and (p.needs == "rows" or p.batches > 1) then
+      names[#names + 1] = name
+    end
+  end
+  assert(#names >= 6)
+
+  for _, name in ipairs(names) do
+    it(name .. " goes along a task's own gradient where it is alone", function()
+      local d = after(name, { { { 3, 4, 0, 0, 0 } }, { { 3, 4, 0, 0, 0 } } })
+      assert.is_true(d[1] > 0)
+      near({ 0, 0, 0, 4 / 3 }, { d[3], d[4], d[5], d[2] / d[1] })
+    end)
+
+    it(name .. " does not mind the order of tasks", function()
+      for seed = 1, 5 do
+        local steps, turned = {}, {}
+        for k = 1, 3 do
+          local rows = rows_of(10 * seed + k, 3)
+          steps[k], turned[k] = rows, { rows[3], rows[1], rows[2] }
+        end
+        near((after(name, steps)), (after(name, turned)), 1e-5)
+      end
+    end)
+
+    it(name .. " stays finite for zero, equal and opposed gradients", function()
+      local one, zero = { 1, 2, 0, -1, 3 }, { 0, 0, 0, 0, 0 }
+      local back = { -1, -2, 0, 1, -3 }
+      for _, rows in ipairs { { zero, zero }, { one, one }, { one, back }, { one, zero }, { one, back, zero } } do
+        local d, w = after(name, { rows, rows, rows })
+        for _, x in ipairs(w) do
+          assert.is_true(x == x and math.abs(x) < 1e20)
+        end
+        for _, x in ipairs(d) do
+          assert.is_true(x == x and math.abs(x) < 1e20)
+        end
+      end
+    end)
+  end
+end)
