@@ -134,7 +134,7 @@ describe("loader", function()
     assert.is_nil((loader:next()))
     loader:start(true, 1, 0)
     local seen = {}
-    for b in loader.next, loader do
+    for b in function() return loader:next() end do
       for _, v in ipairs(b[2]:totable()) do
         seen[#seen + 1] = v
       end
