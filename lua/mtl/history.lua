@@ -1,6 +1,8 @@
 --- What a policy keeps of each task in its state, which is part of checkpoints: plain values by the task's name (by
 -- hand, without names: by its place) or tensors. A task's history starts anew when the task becomes active, so it is
 -- asked for once a step.
+local core = require "mtl.core"
+
 local history = {}
 
 --- The history of task i of a step. @param start function() -> a new one
@@ -36,6 +38,14 @@ function history.all(policy, ctx)
     list[i] = history.of(policy, ctx, i, nothing)
   end
   return list
+end
+
+--- Moves a task's average of its gradients, from 0, and puts it in the gradient's place: average <- keep average +
+-- take g. @param g a row of ctx.rows
+function history.average(h, g, keep, take)
+  h.average = h.average or core.zeros(table.unpack(g:shape())):to(g:device())
+  h.average:mul_(keep):add_(g, take)
+  g:copy_(h.average)
 end
 
 --- Adds the loss of this step to a history: afterwards it has `epochs` (how many it has seen, this one too), `last` and

@@ -15,15 +15,6 @@ local policy = require "mtl.policy"
 local core = require "mtl.core"
 local history = require "mtl.history"
 
--- Moves the average in a task's history and puts it in the gradient's place. @param scale of the gradient
-local function average(self, mine, g, scale)
-  mine.average = mine.average or core.zeros(table.unpack(g:shape())):to(g:device())
-  mine.steps = (mine.steps or 0) + 1
-  local old = self.beta / mine.steps ^ self.sigma
-  mine.average:mul_(old):add_(g, (1 - old) * scale)
-  g:copy_(mine.average)
-end
-
 return policy.define {
   name = "db_mtl",
   paper = "Lin et al., Dual-balancing for multi-task learning, 2023",
@@ -39,7 +30,9 @@ return policy.define {
     for i, mine in ipairs(history.all(self, ctx)) do
       local g <close> = ctx.rows[i]
       own[i] = 1 / (ctx.losses[i] + 1e-8)
-      average(self, mine, g, own[i])
+      mine.steps = (mine.steps or 0) + 1
+      local old = self.beta / mine.steps ^ self.sigma
+      history.average(mine, g, old, (1 - old) * own[i])
     end
     local products = core.products(ctx.rows, ctx.rows)
     for i = 1, n do

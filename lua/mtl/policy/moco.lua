@@ -23,15 +23,6 @@ local shares = require "mtl.shares"
 local simplex = require "mtl.solve.simplex"
 local softmax = require "mtl.solve.softmax"
 
--- Moves the average in a task's history and puts it in the gradient's place. @param scale of the gradient
-local function average(self, mine, g, scale)
-  mine.y = mine.y or core.zeros(table.unpack(g:shape())):to(g:device())
-  mine.steps = (mine.steps or 0) + 1
-  local step = self.beta / mine.steps ^ self.beta_sigma
-  mine.y:mul_(1 - step):add_(g, step * scale)
-  g:copy_(mine.y)
-end
-
 -- Factors that make L_t g_t / |g_t| of g_t.
 local function lengths(ctx)
   local products, scales = core.products(ctx.rows, ctx.rows), {}
@@ -60,8 +51,10 @@ return policy.define {
     local scales = code and lengths(ctx) or gramian.fill(n, 1)
     local kept = history.all(self, ctx)
     for i = 1, n do
-      local g <close> = ctx.rows[i]
-      average(self, kept[i], g, scales[i])
+      local g <close>, h = ctx.rows[i], kept[i]
+      h.steps = (h.steps or 0) + 1
+      local step = self.beta / h.steps ^ self.beta_sigma
+      history.average(h, g, 1 - step, step * scales[i])
     end
     local l = shares.of(kept)
     self.state.steps = (self.state.steps or 0) + 1
