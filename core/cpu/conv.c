@@ -216,6 +216,8 @@ static mtl_status forward(const plan *p, int64_t g, const mtl_tensor *x, const f
     float *to = mtl_f32(y) + start_of(p, g, p->output), *own;
     weight += g * c->out_channels * p->patch;
     bias = bias ? bias + g * c->out_channels : NULL;
+    if (mtl_winograd_pays(p))
+        return mtl_winograd(p, x, from, weight, bias, to);
     int64_t items = c->batch * p->strips, packed = p->slides ? mtl_slide_weight(p, weight, NULL) : 0;
     int64_t each = p->bordered + (p->plain || p->slides ? 0 : mtl_sgemm_packed(p->strip, p->patch) + LANES);
     int threads = threads_for(x->ctx, p, items, 1);
@@ -527,6 +529,10 @@ static mtl_status conv2d_grad(const mtl_conv *c, int64_t rows, const mtl_tensor 
         return mtl_depthwise_grad(c, rows, x, w, dy, dx, dw, db);
     if (back)
         MTL_TRY(turned_grad(&turned, w, dy, dx));
+    if (dw && c->groups == 1 && mtl_winograd_pays(&sum)) {
+        MTL_TRY(mtl_winograd_sums(&sum, rows, dy, mtl_f32(x), mtl_f32(dy), mtl_f32(dw)));
+        dw = NULL;
+    }
     for (int64_t g = 0; g < c->groups; g++) {
         if (dx && !back)
             MTL_TRY(input_grad(&p, g, rows, w, dy, dx));

@@ -41,6 +41,17 @@ void mtl_slide_forward(const plan *p, const int32_t *places, const float *packed
 void mtl_slide_sums(const plan *p, const int32_t *places, int64_t lines, int64_t images, const float *image,
                     int64_t step, const float *dy, float *part);
 
+/* Windows of 3 x 3 in fewer multiplications (winograd.c), where there are enough channels: y of a plan's group; and of
+   a convolution without groups the dw of `rows` cotangents. `like` is any tensor of the device. */
+#define mtl_winograd_pays MTL_CPU(winograd_pays)
+#define mtl_winograd      MTL_CPU(winograd)
+#define mtl_winograd_sums MTL_CPU(winograd_sums)
+bool mtl_winograd_pays(const plan *p);
+mtl_status mtl_winograd(const plan *p, const mtl_tensor *like, const float *x, const float *weight, const float *bias,
+                        float *y);
+mtl_status mtl_winograd_sums(const plan *p, int64_t rows, const mtl_tensor *like, const float *x, const float *dy,
+                             float *dw);
+
 /* Groups of one input channel each: depthwise.c, and the two kernels for them. */
 static inline bool mtl_is_depthwise(const mtl_conv *c)
 {
