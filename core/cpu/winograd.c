@@ -10,6 +10,12 @@ enum { POSITIONS = 16, WIDE = 2 * LANES, AT_ONCE = 2 * WIDE, AT_ONCE_SUM = 64, M
 /* Sums: weights of a block of channels, and items of work. */
 enum { BLOCK = 64 * 1024, SHARES = 16 };
 
+/* Floats from a position's `n` to the next one's: a cache line more, or all would fall into the same few sets. */
+static int64_t apart(int64_t n)
+{
+    return n + 16;
+}
+
 /* How images are cut into tiles. */
 typedef struct {
     plan p;                 /* high, wide and bordered are those that the tiles meet: an even number of outputs */
@@ -45,7 +51,7 @@ bool mtl_winograd_pays(const plan *p)
     const mtl_conv *c = &p->c;
     return c->kernel_h == 3 && c->kernel_w == 3 && c->stride_h == 1 && c->stride_w == 1 && c->dilation_h == 1 &&
            c->dilation_w == 1 && c->in_channels >= 16 && c->out_channels >= 16 && c->out_h > 1 && c->out_w > 1 &&
-           c->batch * p->pixels >= 2 * AT_ONCE;
+           c->batch * p->pixels >= 64;
 }
 
 /* Block `block` of an image, or of `images` of them. */
@@ -108,7 +114,7 @@ INLINE void turn(quad v[4])
 static void spread_inputs(const tiling *w, const tiles *t, const float *image, int64_t width, float *out)
 {
     const plan *p = &w->p;
-    int64_t channels = p->c.in_channels, step = channels * w->at_once;
+    int64_t channels = p->c.in_channels, step = apart(channels * w->at_once);
     for (int64_t c = 0; c < channels; c++, image += p->high * p->wide) {
         for (int64_t i = 0; i < t->n; i += 4) {
             quad rows[4][4], columns[4], d[4];
@@ -152,7 +158,7 @@ static void spread_weight(const float *weight, int64_t first, int64_t end, int64
 static void gather_outputs(const tiling *w, const tiles *t, const float *m, const float *bias, float *y)
 {
     const plan *p = &w->p;
-    int64_t line = p->c.out_w, step = p->c.out_channels * w->at_once;
+    int64_t line = p->c.out_w, step = apart(p->c.out_channels * w->at_once);
     for (int64_t o = 0; o < p->c.out_channels; o++, y += p->pixels) {
         for (int64_t i = 0; i < t->n; i += 4) {
             const float *from = m + o * w->at_once + i;
@@ -196,8 +202,8 @@ mtl_status mtl_winograd(const plan *of, const mtl_tensor *like, const float *x, 
     mtl_tensor *room = NULL;
     int64_t groups = (c->batch + w.images - 1) / w.images, items = groups * w.blocks;
     int64_t windows = c->in_channels * c->out_channels, bordered = w.images * p->bordered;
-    int64_t spread_floats = POSITIONS * c->in_channels * AT_ONCE;
-    int64_t each = bordered + spread_floats + POSITIONS * c->out_channels * AT_ONCE;
+    int64_t step_in = apart(c->in_channels * AT_ONCE), step_out = apart(c->out_channels * AT_ONCE);
+    int64_t each = bordered + POSITIONS * (step_in + step_out);
     int threads = MTL_CPU_THREADS(like->ctx, items);
     int64_t floats = POSITIONS * windows + threads * each;
     MTL_TRY(mtl_tensor_like(like, MTL_F32, 1, &floats, &room));
@@ -207,7 +213,7 @@ mtl_status mtl_winograd(const plan *of, const mtl_tensor *like, const float *x, 
         spread_weight(weight, o * c->in_channels, (o + 1) * c->in_channels, windows, spread_to);
 #pragma omp parallel for schedule(static, 1) num_threads(threads)
     for (int64_t t = 0; t < threads; t++) {
-        float *border = own + t * each, *in = border + bordered, *out = in + spread_floats;
+        float *border = own + t * each, *in = border + bordered, *out = in + POSITIONS * step_in;
         memset(border, 0, (size_t)bordered * sizeof *border);
         tiles now;
         for (int64_t begin = items * t / threads, item = begin; item < items * (t + 1) / threads; item++) {
@@ -219,8 +225,7 @@ mtl_status mtl_winograd(const plan *of, const mtl_tensor *like, const float *x, 
             int64_t columns = (now.n + WIDE - 1) / WIDE * WIDE; /* whole panels */
             for (int64_t k = 0; k < POSITIONS; k++)
                 mtl_sgemm(false, false, c->out_channels, columns, c->in_channels, 1.0f, spread_to + k * windows,
-                          c->in_channels, NULL, 0, in + k * c->in_channels * AT_ONCE, 0.0f,
-                          out + k * c->out_channels * AT_ONCE, AT_ONCE);
+                          c->in_channels, NULL, 0, in + k * step_in, 0.0f, out + k * step_out, AT_ONCE);
             gather_outputs(&w, &now, out, bias, y + b * p->output);
         }
     }
@@ -240,7 +245,7 @@ typedef struct {
 static void spread_outputs(const summing *s, const tiles *t, int64_t image, int64_t first, int64_t end, float *out)
 {
     const plan *p = &s->w.p;
-    int64_t channels = p->c.out_channels, width = p->c.out_w, step = (end - first) * s->w.at_once;
+    int64_t channels = p->c.out_channels, width = p->c.out_w, step = apart((end - first) * s->w.at_once);
     for (int64_t line = first; line < end; line++) {
         const float *from = s->dy + (line / channels * p->c.batch + image) * p->output + line % channels * p->pixels;
         for (int64_t i = 0; i < t->n; i += 4) {
@@ -283,7 +288,8 @@ static void sum_images(const summing *s, int64_t chunk, int64_t in_block, int64_
     int64_t n_in = end_channel - channel, n_lines = end_line - line;
     w.p.c.in_channels = n_in;
     w.p.bordered = n_in * p->high * p->wide;
-    float *in = room + w.images * w.p.bordered, *out = in + POSITIONS * n_in * w.at_once;
+    int64_t step_in = apart(n_in * w.at_once), step_out = apart(n_lines * w.at_once);
+    float *in = room + w.images * w.p.bordered, *out = in + POSITIONS * step_in;
     float beta = 0.0f;
     tiles now;
     memset(room, 0, (size_t)(w.images * w.p.bordered) * sizeof *room);
@@ -297,9 +303,8 @@ static void sum_images(const summing *s, int64_t chunk, int64_t in_block, int64_
             spread_inputs(&w, &now, room, w.at_once, in);
             spread_outputs(s, &now, b, line, end_line, out);
             for (int64_t k = 0; k < POSITIONS; k++)
-                mtl_sgemm(false, true, n_lines, n_in, k_tiles, 1.0f, out + k * n_lines * w.at_once, w.at_once,
-                          in + k * n_in * w.at_once, w.at_once, NULL, beta,
-                          part + (k * s->lines + line) * channels + channel, channels);
+                mtl_sgemm(false, true, n_lines, n_in, k_tiles, 1.0f, out + k * step_out, w.at_once, in + k * step_in,
+                          w.at_once, NULL, beta, part + (k * s->lines + line) * channels + channel, channels);
         }
     }
 }
@@ -341,8 +346,8 @@ mtl_status mtl_winograd_sums(const plan *of, int64_t rows, const mtl_tensor *lik
     s.chunks = SHARES / blocks < c->batch ? SHARES / blocks : c->batch;
     int64_t most_in = (c->in_channels + s.in_blocks - 1) / s.in_blocks;
     int64_t most_lines = (s.lines + s.line_blocks - 1) / s.line_blocks;
-    int64_t each =
-        most_in * (s.w.images * p->high * p->wide + POSITIONS * s.w.at_once) + most_lines * POSITIONS * s.w.at_once;
+    int64_t each = s.w.images * most_in * p->high * p->wide +
+                   POSITIONS * (apart(most_in * s.w.at_once) + apart(most_lines * s.w.at_once));
     int64_t items = s.chunks * blocks, part = POSITIONS * windows;
     int threads = MTL_CPU_THREADS(like->ctx, items);
     int64_t floats = s.chunks * part + threads * each;
