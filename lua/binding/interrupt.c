@@ -1,8 +1,9 @@
-/* ^C at the prompt: calls that it interrupts, coroutines too. Only `mtl repl` calls these; `mtl run` has core.catch_signals.
+/* ^C at the prompt: calls that it interrupts, coroutines too. Only `mtl repl` calls these; `mtl run` has
+   core.catch_signals.
 
-   The handler gives the thread that runs a hook, which raises "interrupted" at its next instruction of Lua, and at every
-   one after that until the call is left: a pcall in the code that runs catches it in vain. A hook belongs to one Lua
-   thread, so coroutines are resumed by a function of this file, which keeps `running` up to date. */
+   The handler gives the thread that runs a hook, which raises "interrupted" at its next instruction of Lua, and at
+   every one after that until the call is left: a pcall in the code that runs catches it in vain. A hook belongs to one
+   Lua thread, so coroutines are resumed by a function of this file, which keeps `running` up to date. */
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -90,8 +91,8 @@ static int l_interruptible(lua_State *L)
     return lua_gettop(L);
 }
 
-/* core.defer_interrupt(on) -> whether ^C was pressed since the call began. on: from here on, ^C raises nothing, and this
-   is to be asked now and then. */
+/* core.defer_interrupt(on) -> whether ^C was pressed since the call began. on: from here on, ^C raises nothing, and
+   this is to be asked now and then. */
 static int l_defer_interrupt(lua_State *L)
 {
     deferring = lua_toboolean(L, 1);

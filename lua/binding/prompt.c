@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <wchar.h>
@@ -43,6 +44,24 @@ static char *show(EditLine *edit)
     return p->text;
 }
 
+/* After a change of the window's size (or a stop) what stood on the screen may have been wrapped anew: to the line's
+   first row, and all of it once more. */
+static void redraw(EditLine *edit)
+{
+    const LineInfo *line = el_line(edit);
+    struct winsize size;
+    prompt *p = NULL;
+    el_get(edit, EL_CLIENTDATA, &p);
+    int column = (int)strlen(p->text);
+    for (const char *c = line->buffer; c < line->cursor; c++)
+        column += ((unsigned char)*c & 0xC0) != 0x80;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && column >= size.ws_col)
+        printf("\033[%dA", column / size.ws_col);
+    printf("\r\033[J");
+    fflush(stdout);
+    el_set(edit, EL_REFRESH);
+}
+
 /* One character for libedit. ^C ends the line (as an end of the file), other signals do not. */
 static int next_character(EditLine *edit, wchar_t *out)
 {
@@ -54,7 +73,7 @@ static int next_character(EditLine *edit, wchar_t *out)
             return 0;
         ssize_t n = read(STDIN_FILENO, &byte, 1);
         if (n < 0 && errno == EINTR && !lmtl_pressed) {
-            el_set(edit, EL_REFRESH);
+            redraw(edit);
             continue;
         }
         if (n <= 0)
@@ -145,8 +164,8 @@ static int l_prompt(lua_State *L)
     return 1;
 }
 
-/* prompt:read(text, complete) -> a line without its end; false: ^C was pressed; nil: the end. complete(before) is called
-   for Tab: see `ask` */
+/* prompt:read(text, complete) -> a line without its end; false: ^C was pressed; nil: the end. complete(before) is
+   called for Tab: see `ask` */
 static int p_read(lua_State *L)
 {
     prompt *p = luaL_checkudata(L, 1, PROMPT);
@@ -202,8 +221,7 @@ void lmtl_open_prompt(lua_State *L)
 {
     static const luaL_Reg meta[] = {{"__gc", prompt_gc}, {NULL, NULL}};
     static const luaL_Reg methods[] = {{"read", p_read}, {"add", p_add}, {NULL, NULL}};
-    static const luaL_Reg functions[] = {
-        {"prompt", l_prompt}, {"private_folder", l_private_folder}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"prompt", l_prompt}, {"private_folder", l_private_folder}, {NULL, NULL}};
     lmtl_type(L, PROMPT, meta, methods);
     luaL_setfuncs(L, functions, 0);
 }

@@ -41,36 +41,39 @@ local function ranges(series)
   return low, high, first, last
 end
 
--- For each place across, the mean of the values that fall there: noise does not fill the picture, and a value that
--- stands alone is drawn.
+-- For each place across, the mean of the values that fall there, so that noise does not fill the picture; false where
+-- only steps without a value do.
 local function columns_of(s, first, last, n)
   local sum, count = {}, {}
   for i = 1, s.n do
+    local c = last > first and math.floor((s.x[i] - first) / (last - first) * (n - 1) + 0.5) or 0
     if finite(s.y[i]) then
-      local c = last > first and math.floor((s.x[i] - first) / (last - first) * (n - 1) + 0.5) or 0
       sum[c], count[c] = (sum[c] or 0) + s.y[i], (count[c] or 0) + 1
+    else
+      sum[c] = sum[c] or false
     end
   end
-  for c, total in pairs(sum) do
-    sum[c] = total / count[c]
+  for c, total in pairs(count) do
+    sum[c] = sum[c] / total
   end
   return sum
 end
 
--- Calls put(x, y) for every place of the line through the points of one series: upright between neighbours.
+-- Calls put(x, y) for every place of the line through the points of one series; it breaks where values are missing.
 local function trace(points, wide, high, low, top, put)
   local before
   for x = 0, wide - 1 do
-    local value = points[x]
-    if value then
-      local y = math.floor((top - value) / (top - low) * (high - 1) + 0.5)
-      local from = before and before.x >= x - 2 and before.y or y
-      local step = from < y and 1 or -1
-      for at = from ~= y and from + step or y, y, step do
-        put(x, at)
+    local y = points[x] and math.floor((top - points[x]) / (top - low) * (high - 1) + 0.5)
+    if y and before then
+      local steps = math.max(x - before.x, math.abs(y - before.y))
+      for i = 1, steps do
+        put(before.x + math.floor((x - before.x) * i / steps + 0.5), before.y + math.floor((y - before.y) * i / steps
+          + 0.5))
       end
-      before = { x = x, y = y }
+    elseif y then
+      put(x, y)
     end
+    before = y and { x = x, y = y } or points[x] == nil and before or nil
   end
 end
 

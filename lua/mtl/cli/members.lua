@@ -74,14 +74,13 @@ local function collect(value, names, depth)
   end
 end
 
---- Names within a value, sorted. @param methods whether only what can be called
+--- Names within a value, sorted. @param methods whether only functions
 function members.names(value, methods)
   local names, list = {}, {}
   collect(value, names, 0)
   for name in pairs(names) do
     if type(name) == "string" and name:find "^[%a_][%w_]*$" then
-      local field = methods and members.get(value, name)
-      if not methods or type(field) == "function" or metatable(field).__call then
+      if not methods or type(members.get(value, name)) == "function" then
         list[#list + 1] = name
       end
     end
