@@ -10,7 +10,12 @@ local function compile(text, source)
     return value
   end
   local code, message = load(text, source, "t")
-  return code, message, not code and (not_value .. message):find "near <eof>" ~= nil
+  local more = not code and (not_value .. message):find "near <eof>" ~= nil
+  local first = text:match "^%s*([%w_]+)" or text:match "^%s*(%p)"
+  if not code and first and message:find("unexpected symbol near '" .. first .. "'", 1, true) then
+    message = not_value -- no statement begins so: what is wrong is wrong with an expression
+  end
+  return code, message, more
 end
 
 local commands = {}

@@ -119,7 +119,7 @@ local function names(word, at, env)
   if inside and inside.open == "{" and (at.last == "{" or at.last == "," or at.last == ";") then
     local keys = keys_of(inside, env)
     found = keys and starting(sorted_keys(keys), word, " = ") or found
-    if word == "" and #found > 0 then
+    if #found > 0 then
       return word, found
     end
   end

@@ -63,7 +63,7 @@ local function help(_, topic, ...)
     return
   end
   local name = type(topic) == "string" and topic or topic_of(topic)
-  local page = name and manual.topic(name) or methods_of(topic)
+  local page = name and manual.topic(name) or type(topic) ~= "string" and methods_of(topic)
   if not page then
     error(("help: there is nothing on %s"):format(type(topic) == "string" and "'" .. topic .. "'" or "this "
       .. type(topic)), 0)
