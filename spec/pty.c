@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { TIMEOUT_MS = 20000, QUIET_MS = 40, ROOM = 1 << 20, MOST = 64 };
+enum { TIMEOUT_MS = 120000, QUIET_MS = 40, ROOM = 1 << 20, MOST = 64 };
 
 static int terminal, number;
 static char output[ROOM]; /* what came since the last line was typed, without escapes */
@@ -40,20 +40,26 @@ static void fail(const char *format, ...)
     exit(1);
 }
 
-/* Adds what came, without escape sequences, returns and bells. */
+/* Adds what came, without escape sequences, returns and bells; a line that is erased from its start is gone. */
 static void add(const char *bytes, ssize_t n)
 {
     static int escape; /* 1: after ESC; 2: within ESC [ */
+    static bool at_start;
     for (ssize_t i = 0; i < n; i++) {
         char c = bytes[i];
-        if (escape == 1)
+        if (escape == 1) {
             escape = c == '[' ? 2 : 0;
-        else if (escape == 2)
+        } else if (escape == 2) {
             escape = c >= '@' && c <= '~' ? 0 : 2;
-        else if (c == 27)
+            while (c == 'K' && at_start && used > 0 && output[used - 1] != '\n')
+                used--;
+        } else if (c == 27) {
             escape = 1;
-        else if (c != '\r' && c != '\a' && used < ROOM - 1)
-            output[used++] = c;
+        } else {
+            at_start = c == '\r';
+            if (!at_start && c != '\a' && used < ROOM - 1)
+                output[used++] = c;
+        }
     }
     output[used] = 0;
 }

@@ -72,6 +72,11 @@ void lmtl_catch_interrupt(struct sigaction *before)
     sigaction(SIGINT, &action, before);
 }
 
+bool lmtl_deferred(void)
+{
+    return running && deferring && lmtl_pressed;
+}
+
 /* core.interruptible(f, ...) -> true and what f returns, or false, the error, and whether ^C was pressed */
 static int l_interruptible(lua_State *L)
 {

@@ -34,6 +34,10 @@ function curves.plot(at_hand)
       error(nearest.unknown("figure", figure, figures), 0)
     end
     local folder = type(of) == "string" and of or type(of) == "table" and of.out
+    if folder and not core.stat(path.join(folder, "metrics.jsonl")) then
+      error(("plot: '%s' is neither a run nor a figure; the figures are %s"):format(folder, table.concat(figures,
+        ", ")), 0)
+    end
     local drawn = folder and curve.read(path.join(folder, "metrics.jsonl")) or of == nil and at_hand()
     if not drawn then
       error("plot: it takes a run, or the folder of one; with a recipe at hand, plot() draws the steps made so far", 0)

@@ -75,10 +75,11 @@ local function report(message, list, pressed)
   if plain:sub(1, #first + 2) == first .. ": " then
     table.remove(list, 1)
   end
-  if pressed and plain:find "interrupted$" then
-    io.stderr:write("\27[?25hinterrupted\n") -- what was drawn may have hidden the cursor
-  elseif pressed and plain:find "^interrupted" then
-    io.stderr:write(plain, "\n")
+  if pressed then
+    io.stderr:write "\r\27[K\27[?25h" -- "^C" stands there, and what was drawn may have hidden the cursor
+  end
+  if pressed and plain:find "interrupted" then
+    io.stderr:write(plain:find "^interrupted" and plain or "interrupted", "\n")
   else
     cli.report(message)
   end

@@ -15,6 +15,14 @@ session.__index = session
 
 local nowhere = { write = function() end, sync = function() end, bytes = 0 }
 
+-- A new training, at hand.
+local function take(self, t)
+  self.t, t.log, t.at.best = t, nowhere, nil
+  t.progress = { warn = function(_, message)
+    self.warning = message
+  end }
+end
+
 -- A run whose stages are over goes on in the last of them.
 local function stay(self)
   local at, last = self.t.at, #self.t.recipe.stages
@@ -25,12 +33,12 @@ local function stay(self)
   end
 end
 
---- @param options seed, device, data_dir, folder: as trainings have them
+--- A session; `warning` is what there is to warn of, until somebody has taken it.
+-- @param options seed, device, data_dir, folder: as trainings have them
 -- @param saved a checkpoint to begin from, or nil
 function session.new(recipe, options, saved)
   local self = setmetatable({ options = options, recipe = recipe, own = {}, loaders = {} }, session)
-  self.t = training.new(recipe, options, saved)
-  self.t.log, self.t.at.best = nowhere, nil
+  take(self, training.new(recipe, options, saved))
   stay(self)
   local names = {}
   for i, task in ipairs(recipe.tasks) do
@@ -225,8 +233,8 @@ function session:move(device)
   if not ok then
     error(t, 0)
   end
-  t.log = nowhere
-  self.t, self.options, self.draw, self.loaders = t, options, nil, {}
+  take(self, t)
+  self.options, self.draw, self.loaders = options, nil, {}
   stay(self)
 end
 

@@ -52,6 +52,10 @@ function watch.steps(session, n)
     board:close()
   end
   core.defer_interrupt(false)
+  if session.warning then
+    io.stderr:write("mtl: warning: ", text.clean(session.warning), "\n")
+    session.warning = nil
+  end
   if not ok then
     error(record, 0)
   end
