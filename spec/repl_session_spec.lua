@@ -1,4 +1,4 @@
--- A long session at the prompt, on a terminal: spec/fixtures/repl.session is what one would see (spec/pty.c follows it).
+-- A long session at the prompt, on a terminal: spec/fixtures/repl.session is what one would see; spec/pty.c follows it.
 local program = dofile "spec/support/program.lua"
 local core = require "mtl.core"
 

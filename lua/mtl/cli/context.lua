@@ -38,8 +38,8 @@ local function push(stack, before)
     entry.key = (before[#before - 1] or ""):match "^[%a_][%w_]*$"
   elseif last:find "^[%a_]" then
     entry.head = last
-  elseif last == "(" and top then
-    entry.head = top.head -- mtl.recipe({ ... })
+  elseif top and top.open == "(" and (last == "(" or last == ",") then
+    entry.head = top.head -- mtl.recipe({ ... }), nn.conv2d(1, 10, 5, { ... })
   end
   stack[#stack + 1] = entry
   return entry

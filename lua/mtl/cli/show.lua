@@ -8,7 +8,7 @@ local manual = require "mtl.cli.manual"
 local members = require "mtl.cli.members"
 local text = require "mtl.cli.text"
 
-local MOST, DEEPEST, WIDTH = 50, 6, 100
+local MOST, DEEPEST, WIDTH = 50, 4, 100
 local LARGE = 64 -- elements of a tensor within a table: from there on only what it is
 
 local show
