@@ -91,6 +91,7 @@ void lmtl_open_system(lua_State *L);
 void lmtl_open_process(lua_State *L);
 void lmtl_open_memory(lua_State *L);
 void lmtl_open_prompt(lua_State *L);
+void lmtl_open_interrupt(lua_State *L);
 extern const luaL_Reg lmtl_make_functions[];   /* make.c: constructors */
 extern const luaL_Reg lmtl_math_functions[];   /* math.c: functions of core and methods of tensors, the same */
 extern const luaL_Reg lmtl_shape_functions[];  /* shape.c */

@@ -1,17 +1,17 @@
-/* A prompt on a terminal (libedit): lines with editing and history; and calls that ^C interrupts. Only `mtl repl` calls
-   them. */
+/* A prompt on a terminal (libedit): lines with editing, history and completion. Only `mtl repl` calls it. */
 #include <errno.h>
 #include <histedit.h>
 #include <limits.h>
 #include <locale.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <wchar.h>
 
+#include "interrupt.h"
 #include "lmtl.h"
 
 #define PROMPT     "mtl.prompt"
@@ -20,64 +20,10 @@
 typedef struct {
     EditLine *edit;
     History *history;
+    lua_State *L; /* who reads a line; the function that completes it stands in the registry, at this box's address */
     char *file;
     char text[32];
 } prompt;
-
-/* ---- ^C ---- */
-
-static volatile sig_atomic_t pressed;
-static lua_State *volatile running; /* what a signal should interrupt; NULL while a line is read */
-
-static void raise_interrupt(lua_State *L, lua_Debug *ar)
-{
-    (void)ar;
-    lua_sethook(L, NULL, 0, 0);
-    luaL_error(L, "interrupted");
-}
-
-/* The first ^C makes the running code raise an error at its next instruction; a second one, where that did not help,
-   ends the program. */
-static void on_interrupt(int number)
-{
-    (void)number;
-    if (running && pressed)
-        _exit(130);
-    pressed = 1;
-    if (running)
-        lua_sethook(running, raise_interrupt, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
-}
-
-static void catch_interrupt(struct sigaction *before)
-{
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    sigemptyset(&action.sa_mask);
-    action.sa_handler = on_interrupt; /* no SA_RESTART: reading a line ends */
-    pressed = 0;
-    sigaction(SIGINT, &action, before);
-}
-
-/* core.interruptible(f, ...) -> true and what f returns, or false, the error, and whether ^C was pressed */
-static int l_interruptible(lua_State *L)
-{
-    struct sigaction before;
-    luaL_checkany(L, 1);
-    lua_State *outer = running;
-    catch_interrupt(&before);
-    running = L;
-    int status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
-    running = outer;
-    lua_sethook(L, NULL, 0, 0); /* ^C may have come too late for the code that ran */
-    sigaction(SIGINT, &before, NULL);
-    lua_pushboolean(L, status == LUA_OK);
-    lua_insert(L, 1);
-    if (status != LUA_OK)
-        lua_pushboolean(L, pressed);
-    return lua_gettop(L);
-}
-
-/* ---- lines ---- */
 
 static int prompt_gc(lua_State *L)
 {
@@ -98,6 +44,24 @@ static char *show(EditLine *edit)
     return p->text;
 }
 
+/* After a change of the window's size (or a stop) what stood on the screen may have been wrapped anew: to the line's
+   first row, and all of it once more. */
+static void redraw(EditLine *edit)
+{
+    const LineInfo *line = el_line(edit);
+    struct winsize size;
+    prompt *p = NULL;
+    el_get(edit, EL_CLIENTDATA, &p);
+    int column = (int)strlen(p->text);
+    for (const char *c = line->buffer; c < line->cursor; c++)
+        column += ((unsigned char)*c & 0xC0) != 0x80;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && column >= size.ws_col)
+        printf("\033[%dA", column / size.ws_col);
+    printf("\r\033[J");
+    fflush(stdout);
+    el_set(edit, EL_REFRESH);
+}
+
 /* One character for libedit. ^C ends the line (as an end of the file), other signals do not. */
 static int next_character(EditLine *edit, wchar_t *out)
 {
@@ -105,9 +69,11 @@ static int next_character(EditLine *edit, wchar_t *out)
     memset(&state, 0, sizeof state);
     for (int tries = 0; tries < MB_LEN_MAX;) {
         char byte;
+        if (lmtl_pressed) /* while a line was completed */
+            return 0;
         ssize_t n = read(STDIN_FILENO, &byte, 1);
-        if (n < 0 && errno == EINTR && !pressed) {
-            el_set(edit, EL_REFRESH);
+        if (n < 0 && errno == EINTR && !lmtl_pressed) {
+            redraw(edit);
             continue;
         }
         if (n <= 0)
@@ -123,6 +89,48 @@ static int next_character(EditLine *edit, wchar_t *out)
         }
     }
     return 0;
+}
+
+/* ---- Tab ---- */
+
+/* complete(what stands before the cursor) -> what to insert, and lines to show; called in a protected mode */
+static int ask(lua_State *L)
+{
+    prompt *p = lua_touserdata(L, 1);
+    const LineInfo *line = el_line(p->edit);
+    lua_settop(L, 0);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, p);
+    lua_pushlstring(L, line->buffer, (size_t)(line->cursor - line->buffer));
+    lua_call(L, 1, 2);
+    luaL_checkstring(L, 1);
+    luaL_optstring(L, 2, NULL);
+    return 2;
+}
+
+static unsigned char complete(EditLine *edit, int key)
+{
+    prompt *p = NULL;
+    unsigned char result = CC_REFRESH_BEEP;
+    el_get(edit, EL_CLIENTDATA, &p);
+    lua_State *L = p->L;
+    int top = lua_gettop(L);
+    (void)key;
+    if (!lua_checkstack(L, 4))
+        return CC_REFRESH_BEEP;
+    lua_pushcfunction(L, ask);
+    lua_pushlightuserdata(L, p);
+    if (lua_pcall(L, 1, 2, 0) == LUA_OK) {
+        const char *insert = lua_tostring(L, -2), *lines = lua_tostring(L, -1);
+        if (*insert && el_insertstr(edit, insert) == 0)
+            result = CC_REFRESH;
+        if (lines) {
+            printf("\n%s\n", lines);
+            fflush(stdout);
+            result = CC_REDISPLAY;
+        }
+    }
+    lua_settop(L, top);
+    return result;
 }
 
 /* core.prompt([history_file]): the file's folder must be there */
@@ -149,12 +157,15 @@ static int l_prompt(lua_State *L)
     el_set(p->edit, EL_SIGNAL, 1); /* stopping, going on, and a change of the window's size */
     el_set(p->edit, EL_HIST, history, p->history);
     el_set(p->edit, EL_GETCFN, next_character);
+    el_set(p->edit, EL_ADDFN, "mtl-complete", "Complete a name", complete);
+    el_set(p->edit, EL_BIND, "^I", "mtl-complete", NULL);
     el_set(p->edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
     el_source(p->edit, NULL); /* ~/.editrc */
     return 1;
 }
 
-/* prompt:read(text) -> a line without its end; false: ^C was pressed; nil: the end */
+/* prompt:read(text, complete) -> a line without its end; false: ^C was pressed; nil: the end. complete(before) is
+   called for Tab: see `ask` */
 static int p_read(lua_State *L)
 {
     prompt *p = luaL_checkudata(L, 1, PROMPT);
@@ -162,9 +173,13 @@ static int p_read(lua_State *L)
     int count = 0;
     luaL_argcheck(L, p->edit, 1, "this prompt was closed");
     snprintf(p->text, sizeof p->text, "%s", luaL_checkstring(L, 2));
-    catch_interrupt(&before);
+    luaL_checktype(L, 3, LUA_TFUNCTION);
+    lua_settop(L, 3);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, p);
+    p->L = L;
+    lmtl_catch_interrupt(&before);
     const char *line = el_gets(p->edit, &count);
-    bool cut = pressed;
+    bool cut = lmtl_pressed;
     sigaction(SIGINT, &before, NULL);
     if (cut)
         lua_pushboolean(L, 0);
@@ -206,8 +221,7 @@ void lmtl_open_prompt(lua_State *L)
 {
     static const luaL_Reg meta[] = {{"__gc", prompt_gc}, {NULL, NULL}};
     static const luaL_Reg methods[] = {{"read", p_read}, {"add", p_add}, {NULL, NULL}};
-    static const luaL_Reg functions[] = {
-        {"prompt", l_prompt}, {"interruptible", l_interruptible}, {"private_folder", l_private_folder}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"prompt", l_prompt}, {"private_folder", l_private_folder}, {NULL, NULL}};
     lmtl_type(L, PROMPT, meta, methods);
     luaL_setfuncs(L, functions, 0);
 }

@@ -15,6 +15,7 @@
 
 #include <lualib.h>
 
+#include "interrupt.h"
 #include "lmtl.h"
 
 static int fail(lua_State *L, const char *who, const char *path)
@@ -272,9 +273,12 @@ static int l_catch_signals(lua_State *L)
     return 0;
 }
 
+/* core.interrupted() -> the number of the signal that was kept (at the prompt: ^C that is deferred), or nil */
 static int l_interrupted(lua_State *L)
 {
-    if (interrupt)
+    if (lmtl_deferred())
+        lua_pushinteger(L, SIGINT);
+    else if (interrupt)
         lua_pushinteger(L, interrupt);
     else
         lua_pushnil(L);

@@ -234,9 +234,11 @@ end
 function trainer.train(recipe, options)
   local mode = collectgarbage "generational" -- a step's garbage is young: cheap to find after every step
   local recording = core.recording()
+  core.defer_interrupt(true) -- at the prompt: ^C is heard where a checkpoint can be saved
   local results = table.pack(xpcall(run, function(e)
     return failure.of_training(e)
   end, recipe, options or {}))
+  core.defer_interrupt(false)
   collectgarbage(mode)
   core.recording(recording)
   if not results[1] then
