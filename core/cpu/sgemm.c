@@ -135,7 +135,7 @@ static void by_panels(const shape *s, int64_t m, int64_t depth, const float *a, 
                .depth = depth,
                .alpha = s->alpha,
                .beta = beta};
-    bool repack = s->n >= 4 * WIDE && m >= 4 * TILE; /* used often enough */
+    bool repack = s->trans_a && s->n >= 4 * WIDE && m >= 4 * TILE; /* used often enough; rows are good where they lie */
     for (int64_t j = 0; j < s->n; j += WIDE) {
         int64_t n = s->n - j < WIDE ? s->n - j : WIDE, width = n > LANES ? WIDE : LANES;
         p.b = packed ? packed + j * s->k + k * width : right;
