@@ -210,7 +210,8 @@ local function open(recipe, options)
   if not saved then
     folder.describe(t.out, recipe, t, options)
   end
-  t.log = log.open(path.join(t.out, "metrics.jsonl"), saved and saved.info.metrics or 0)
+  t.log = log.open(path.join(t.out, "metrics.jsonl"), saved and saved.info.metrics or 0, options.tensorboard
+    and require "mtl.tensorboard".open(options.tensorboard, select(2, path.split(t.out)), t.at.step))
   return t
 end
 
@@ -230,7 +231,7 @@ end
 
 --- Trains. options: out, seed, device, threads, max_steps, resume, data_dir, progress; files (of the recipe, for the
 -- run folder), folder (where relative data paths start), set (overrides, for run.json), checkpoint_seconds, outcome
--- (watches the test: report/outcome.lua).
+-- (watches the test: report/outcome.lua), tensorboard (folder of event files).
 -- @return summary, and the training itself
 function trainer.train(recipe, options)
   local mode = collectgarbage "generational" -- a step's garbage is young: cheap to find after every step

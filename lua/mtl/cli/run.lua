@@ -97,6 +97,7 @@ local function train(recipe, files, options)
     out = options.out, seed = options.seed, device = options.device, threads = options.threads,
     max_steps = options.max_steps, resume = options.resume, data_dir = options.data, files = files,
     folder = options.folder, set = options.set, progress = progress, init = options.init, outcome = outcome,
+    tensorboard = options.tensorboard,
   })
   leave_report(progress, ok and outcome)
   progress:close()
@@ -118,6 +119,8 @@ return {
     { name = "max-steps", value = "N", read = args.size, help = "stop after N steps of the whole training" },
     { name = "resume", value = "RUN", optional = true, read = args.path,
       help = "go on from the run's last checkpoint, or from the beginning where there is none yet" },
+    { name = "tensorboard", value = "DIR", read = args.path,
+      help = "write scalars for TensorBoard, too, in a folder there that is named after the run's" },
     { name = "quiet", help = "print nothing but errors" },
     open.options.trust,
   },
@@ -126,6 +129,9 @@ The run's folder holds the recipe, run.json, metrics.jsonl, checkpoint.safetenso
 help report). ^C saves a checkpoint and stops; a second ^C stops at once.]],
   run = function(options, rest)
     options.data = open.data_folder(options.data)
+    if options.tensorboard then
+      core.mkdir(options.tensorboard)
+    end
     local recipe, files = (options.resume and resume or start)(options, rest)
     train(recipe, files, options)
   end,

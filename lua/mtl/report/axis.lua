@@ -28,7 +28,7 @@ end
 local function log_marks(low, high)
   local list, first, last = {}, math.floor(math.log(low, 10)), math.ceil(math.log(high, 10))
   local every = math.max(1, math.ceil((last - first) / 6))
-  for _, k in ipairs(last - first <= 2 and { 1, 2, 5 } or { 1 }) do
+  for _, k in ipairs(last - first <= 3 and { 1, 2, 5 } or { 1 }) do
     for e = first, last, every do
       local x = k * 10.0 ^ e
       list[#list + 1] = x >= low * 0.999 and x <= high * 1.001 and x or nil

@@ -6,7 +6,7 @@ local text = require "mtl.cli.text"
 
 local chart = {}
 
-local WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 360, 220, 52, 22, 34
+local WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 360, 220, 56, 22, 34
 local RIGHT, LABELS = 14, 62 -- room beyond the plot, without labels and with them
 local PLOT_H = HEIGHT - TOP - BOTTOM
 
@@ -121,7 +121,7 @@ local function axes(page, o, x, y, x_of, y_of)
   end
   page:add('<path class="axis" d="M%d %dv%dh%d"/>', LEFT, TOP, PLOT_H, width)
   page:add('<text class="small" x="%d" y="%d" text-anchor="middle">step</text>', LEFT + width // 2, HEIGHT - 6)
-  page:add('<text class="small" transform="translate(9 %d) rotate(-90)" text-anchor="middle">%s%s</text>',
+  page:add('<text class="small" transform="translate(10 %d) rotate(-90)" text-anchor="middle">%s%s</text>',
     TOP + PLOT_H // 2, svg.escaped(o.unit), y.log and " (log scale)" or "")
 end
 

@@ -64,7 +64,7 @@ end
 local function add_valid(series, run, task, key)
   local c = read.curve(run.valid, "tasks", task, key)
   if c then
-    curves.add(series, run, c.points, "validation", c.n <= 40 and "valid dots" or "valid", run.alone)
+    curves.add(series, run, c.points, "valid", c.n <= 40 and "valid dots" or "valid", run.alone)
   end
 end
 

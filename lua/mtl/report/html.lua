@@ -52,9 +52,10 @@ function html.figure(title, body)
   return body and ("<figure><figcaption>%s</figcaption>\n%s</figure>"):format(title, body) or nil
 end
 
---- Figures side by side, as many as there is room for; nothing where there are none.
-function html.grid(figures)
-  return #figures > 0 and '<div class="grid">\n' .. table.concat(figures, "\n") .. "\n</div>" or ""
+--- Figures side by side, as many as there is room for; nothing where there are none. @param class more of the style
+function html.grid(figures, class)
+  return #figures > 0 and ('<div class="grid %s">\n'):format(class or "")
+    .. table.concat(figures, "\n") .. "\n</div>" or ""
 end
 
 --- Marks a run: its letter in its colour.

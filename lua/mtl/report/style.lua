@@ -33,7 +33,7 @@ font-weight:700;font-size:.8rem;text-align:center}
 .scroll{overflow-x:auto;max-width:100%}
 table{border-collapse:collapse;font-size:.9rem;margin:.4em 0;overflow-wrap:normal}
 th,td{padding:.2em .6em;text-align:left;border-bottom:1px solid var(--line);vertical-align:top}
-th{font-weight:600}thead th{color:var(--soft)}
+th{font-weight:600}thead th{color:var(--soft);white-space:nowrap}td:first-child{white-space:nowrap}
 .figures td,.confusion td{text-align:right;font-variant-numeric:tabular-nums}.figures td:nth-child(2){text-align:left}
 .confusion{font-size:.75rem}.confusion th,.confusion td{padding:.2em .3em;text-align:center;
 border:1px solid var(--line)}
@@ -43,8 +43,10 @@ border:1px solid var(--line)}
 .facts th{white-space:nowrap}.right{color:var(--good)}.wrong{color:var(--bad)}
 pre{overflow-x:auto;background:var(--sheet);border:1px solid var(--line);border-radius:6px;padding:.7em;margin:.4em 0;
 font:12.5px/1.45 ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;overflow-wrap:normal}
+@media (max-width:480px){.confusion{font-size:.68rem}
+.confusion th,.confusion td{padding:.2em .1em;min-width:1.9em}}
 @media print{@page{margin:12mm}body{max-width:none;padding:0;font-size:10.5pt}
-.grid{grid-template-columns:repeat(3,1fr);gap:8px}pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:8pt}
+.grid{grid-template-columns:repeat(3,1fr);gap:8px}.grid.wide{grid-template-columns:repeat(2,1fr)}pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:8pt}
 .scroll{overflow:visible}table{font-size:8.5pt}h2,h3{break-after:avoid}tr,img{break-inside:avoid}
 .confusion{font-size:6.5pt}.confusion td,.band,.lane{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 ]]

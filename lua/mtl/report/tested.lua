@@ -187,10 +187,10 @@ local function shown(x)
     return ('<img alt="" src="data:image/png;base64,%s">'):format((x.image:gsub("[^%w+/=]", "")))
   end
   local list = {}
-  for i, value in ipairs(x.numbers or x.shape or x) do
-    list[i] = type(value) == "number" and axis.figure(value) or "-"
+  for i, value in ipairs(x.numbers or x) do
+    list[i] = type(value) == "number" and ("%.5g"):format(value) or "-"
   end
-  return x.shape and ("[%s]"):format(table.concat(list, " × ")) or table.concat(list, ", ")
+  return table.concat(list, ", ")
 end
 
 local function prediction(p)
@@ -204,9 +204,11 @@ local function prediction(p)
 end
 
 local function rows_of(run, list)
-  local head, rows = { "row" }, {}
-  for k in ipairs(list[1].inputs) do
-    head[#head + 1] = #list[1].inputs > 1 and "input " .. k or "input"
+  local head, rows, inputs = { "row" }, {}, {}
+  for k, x in ipairs(list[1].inputs) do
+    if not x.shape then -- too many numbers to show
+      inputs[#inputs + 1], head[#head + 1] = k, #list[1].inputs > 1 and "input " .. k or "input"
+    end
   end
   local names = {}
   for _, task in ipairs(run.details.tasks) do
@@ -217,8 +219,8 @@ local function rows_of(run, list)
   end
   for r, row in ipairs(list) do
     local cells = { r }
-    for _, x in ipairs(row.inputs) do
-      cells[#cells + 1] = shown(x)
+    for _, k in ipairs(inputs) do
+      cells[#cells + 1] = shown(row.inputs[k])
     end
     for _, name in ipairs(names) do
       cells[#cells + 1], cells[#cells + 2] = prediction(row.tasks[name])
@@ -234,7 +236,7 @@ function tested.details(runs, tasks)
   for _, name in ipairs(tasks) do
     of_task(figures, runs, name)
   end
-  local parts = { html.grid(figures) }
+  local parts = { html.grid(figures, "wide") }
   for _, run in ipairs(runs) do
     for _, list in ipairs(run.details and run.details.rows or {}) do
       parts[#parts + 1] = ("<h3>The first rows of the test split %s</h3>"):format(#runs > 1 and html.mark(run) or "")
