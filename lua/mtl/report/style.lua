@@ -46,7 +46,8 @@ font:12.5px/1.45 ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",m
 @media (max-width:480px){.confusion{font-size:.68rem}
 .confusion th,.confusion td{padding:.2em .1em;min-width:1.9em}}
 @media print{@page{margin:12mm}body{max-width:none;padding:0;font-size:10.5pt}
-.grid{grid-template-columns:repeat(3,1fr);gap:8px}.grid.wide{grid-template-columns:repeat(2,1fr)}pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:8pt}
+.grid{grid-template-columns:repeat(3,1fr);gap:8px}.grid.wide{grid-template-columns:repeat(2,1fr)}
+pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:8pt}
 .scroll{overflow:visible}table{font-size:8.5pt}h2,h3{break-after:avoid}tr,img{break-inside:avoid}
 .confusion{font-size:6.5pt}.confusion td,.band,.lane{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 ]]
