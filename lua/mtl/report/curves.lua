@@ -6,6 +6,7 @@ local read = require "mtl.report.read"
 local curves = {}
 
 local BUDGET = 2.5e6          -- bytes of all lines
+local FINE = 1500             -- numbers of a line from which it is drawn fine
 local RAW, WINDOWS = 150, 60  -- points from which a mean is drawn over them, and how many it has
 
 --- Breaks a line where its task rested: where a stage without it began between two points.
@@ -45,7 +46,8 @@ end
 
 --- Adds the curve of a run to the series of a chart. @param style "", "raw" or "valid"; what: "smoothed"
 function curves.add(series, run, points, what, style, label)
-  series[#series + 1] = { points = points, class = run.class .. " " .. style,
+  local fine = style == "" and #points > FINE and "fine" or style
+  series[#series + 1] = { points = points, class = run.class .. " " .. fine,
     name = run.alone and what or run.letter .. " " .. what, label = label and (run.alone and what or run.letter) }
 end
 

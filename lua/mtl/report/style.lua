@@ -22,7 +22,7 @@ path.rule{stroke:var(--line);stroke-width:.6;fill:none}
 path.axis{stroke:var(--soft);stroke-width:.8;fill:none}
 .band.b0{fill:var(--band)}.band.b1{fill:none}.lane{fill:currentColor;opacity:.9}.lane.b1{opacity:.35}
 .lines path{fill:none;stroke:currentColor;stroke-width:17;stroke-linejoin:round;stroke-linecap:round}
-.lines .raw{opacity:.32;stroke-width:9}.lines .valid{stroke-width:13;stroke-dasharray:38 28}
+.lines .raw{opacity:.32;stroke-width:9}.lines .fine{stroke-width:9}.lines .valid{stroke-width:13;stroke-dasharray:38 28}
 .lines .dots{stroke-dasharray:2 26;stroke-width:22}
 .points{fill:none;stroke:currentColor;stroke-width:4;stroke-linecap:round;opacity:.45}
 .label{fill:currentColor}.strip{fill:transparent}.strip:hover{fill:var(--soft);fill-opacity:.18}
