@@ -148,8 +148,9 @@ describe("a report", function()
 
   it("is there after ^C", function()
     write("spec.lua", program.recipe { { "when.epochs(2)", "when.epochs(100000)" } })
-    local result = program.run(folder, { "-s", "INT", "--preserve-status", "2", os.getenv "MTL_PROGRAM", "run",
-      "spec.lua", "--out", "cut", "--quiet" }, nil, "/usr/bin/timeout")
+    local result = program.run(folder, { "300", "sh", "-c", [["$MTL_PROGRAM" run spec.lua --out cut --quiet & run=$!
+      until grep -q step cut/metrics.jsonl 2>/dev/null; do sleep 0.1; done
+      kill -INT $run; wait $run]] }, nil, "timeout")
     assert.equal(130, result.status, result.err)
     has(read "cut/report.html", "<b>left</b> loss", "step ")
   end)
@@ -188,6 +189,18 @@ describe("a report", function()
     local _, opened = page:gsub("<pre>", "")
     local _, closed = page:gsub("</pre>", "")
     assert.equal(opened, closed)
+  end)
+
+  it("does not believe what a recipe prints in place of the figures", function()
+    write("liar.lua", program.recipe())
+    ok("run", "liar.lua", "--out", "liar", "--quiet")
+    for _, said in ipairs { '{"tasks":{},"details":{"rows":[],"tasks":[{"name":"left","matrix":[[1],[2,3]]}]}}',
+      '{"tasks":{},"details":{"rows":[[{"inputs":1}]],"tasks":[]}}', "{}" } do
+      write("liar/recipe/liar.lua", "print '" .. said .. "' os.exit(0, true)")
+      local result = mtl("report", "liar", "--trust")
+      assert.equal(0, result.status)
+      assert.matches("warning: liar: the test split is left out: its answer cannot be read", result.err)
+    end
   end)
 
   it("shows what a test said as text, too", function()

@@ -2,6 +2,7 @@
 -- process, `mtl eval RUN --details`, so that one run's recipe is confined from the others and from the page.
 local core = require "mtl.core"
 local args = require "mtl.cli.args"
+local form = require "mtl.form"
 local open = require "mtl.cli.open"
 local path = require "mtl.path"
 local text = require "mtl.cli.text"
@@ -9,6 +10,29 @@ local text = require "mtl.cli.text"
 local function last_line(file)
   local f <close> = io.open(file, "rb")
   return (f and f:read "a" or ""):match "([^\n]*)\n*$"
+end
+
+-- A recipe may have printed what it likes.
+local FORM = { tasks = "table", details = { ["failed?"] = "string",
+  rows = { { { inputs = { "table" }, tasks = { "table" } } } }, tasks = { { name = "string",
+  ["matrix?"] = { { "number" } }, ["labels?"] = { "string" }, ["of?"] = "number", ["truth?"] = { "number" }, ["predicted?"] = { "number" } } } } }
+
+local function fits(value)
+  if form.wrong(value, FORM, "eval") then
+    return false
+  end
+  for _, task in ipairs(value.details.tasks) do
+    local n = #(task.matrix or {})
+    for _, row in ipairs(task.matrix or {}) do
+      if #row ~= n then
+        return false
+      end
+    end
+    if #(task.labels or {}) ~= n or #(task.truth or {}) ~= #(task.predicted or {}) then
+      return false
+    end
+  end
+  return true
 end
 
 -- What `mtl eval --details` says of a run. @return table, or nil and why not
@@ -33,7 +57,7 @@ local function details_of(dir, options)
     return nil, said:gsub("^mtl: ", "")
   end
   local ok, value = pcall(core.json_decode, said)
-  if ok and type(value) == "table" and type(value.details) == "table" then
+  if ok and fits(value) then
     return value
   end
   return nil, "its answer cannot be read"

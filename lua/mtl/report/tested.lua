@@ -183,7 +183,7 @@ end
 local function shown(x)
   if type(x) ~= "table" then
     return x == core.null and "-" or html.text(x)
-  elseif x.image then
+  elseif type(x.image) == "string" then
     return ('<img alt="" src="data:image/png;base64,%s">'):format((x.image:gsub("[^%w+/=]", "")))
   end
   local list = {}
