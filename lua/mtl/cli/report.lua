@@ -15,7 +15,8 @@ end
 -- A recipe may have printed what it likes.
 local FORM = { tasks = "table", details = { ["failed?"] = "string",
   rows = { { { inputs = { "table" }, tasks = { "table" } } } }, tasks = { { name = "string",
-  ["matrix?"] = { { "number" } }, ["labels?"] = { "string" }, ["of?"] = "number", ["truth?"] = { "number" }, ["predicted?"] = { "number" } } } } }
+  ["matrix?"] = { { "number" } }, ["labels?"] = { "string" }, ["of?"] = "number",
+  ["truth?"] = { "number" }, ["predicted?"] = { "number" } } } } }
 
 local function fits(value)
   if form.wrong(value, FORM, "eval") then
