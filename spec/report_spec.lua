@@ -176,6 +176,41 @@ describe("a report", function()
     assert.equal(8, n)
   end)
 
+  it("shows outputs that are pictures, and classes beyond twenty by their confusions", function()
+    write("dense.lua", [[
+local mtl = require "mtl"
+local nn, loss, kpi = mtl.nn, mtl.loss, mtl.kpi
+local x = mtl.rand(60, 1, 9, 9)
+local flat = x:reshape(60, 9, 9)
+return mtl.recipe {
+  data = mtl.data.tensors { inputs = x, batch = 7, targets = {
+    seg = (flat * 2.999):cast "int32", mask = mtl.gt(flat, 0.5):cast "int32", depth = flat * 3,
+    class = (flat:reshape(60, 81):mean(2) * 50):cast "int32" }, classes = { class = 50 } },
+  trunk = nn.sequential { nn.conv2d(1, 4, 3, { padding = 1 }), nn.relu() },
+  tasks = {
+    { name = "seg", head = nn.conv2d(4, 3, 1), loss = loss.cross_entropy(), kpi = kpi.pixel_accuracy() },
+    { name = "mask", head = nn.conv2d(4, 1, 1), loss = loss.binary_cross_entropy(), kpi = kpi.accuracy() },
+    { name = "depth", head = nn.conv2d(4, 1, 1), loss = loss.mse(), kpi = kpi.r2() },
+    { name = "class", head = nn.sequential { nn.flatten(), nn.linear(324, 50) }, loss = loss.cross_entropy(),
+      kpi = kpi.accuracy() },
+  },
+  ends = mtl.when.epochs(1),
+}]])
+    ok("run", "dense.lua", "--out", "dense", "--quiet")
+    local page = read "dense/report.html"
+    lacks(page, "are not shown")
+    local _, n = page:gsub('src="data:image/png;base64,iVBORw0KGgo', "")
+    assert.equal((1 + 2 * 3) * 6, n) -- the input, truth and prediction of three tasks; six rows
+    has(page, "<b>seg</b> confusion matrix", "<b>mask</b> confusion matrix",
+      "<b>depth</b> prediction by truth, 486 of 486", "50 classes; the confusions that occur most:")
+    local matrix = core.json_decode(ok("eval", "dense", "--details")).details.tasks[1].matrix
+    local sum = 0
+    for _, row in ipairs(matrix) do
+      sum = sum + row[1] + row[2] + row[3]
+    end
+    assert.equal(6 * 81, sum)
+  end)
+
   it("shows what people wrote as text", function()
     local evil = '<script>alert(1)</script><img src=x onerror="alert(2)">'
     fake("evil", 30, { title = evil, recipe = "--[[ </pre>" .. evil .. "\n\226\128\174 ]] return 1", stage = evil,
