@@ -39,6 +39,26 @@ function folder.info(out)
   return info
 end
 
+--- What summary.json says; nil where there is none, or it is damaged.
+function folder.summary(out)
+  local ok, value = pcall(core.json_decode, read(path.join(out, "summary.json")) or "")
+  return ok and type(value) == "table" and value or nil
+end
+
+--- How far a run has come, in words: "finished" only where the training came to its end.
+-- @param summary folder.summary(out), or nil
+-- @param last { kind =, step = } of the last line of metrics.jsonl
+function folder.state(info, summary, last)
+  if not summary and last.kind == "diverged" then
+    return ("diverged at %d"):format(last.step or 0)
+  elseif not summary then
+    return last.step and ("step %d"):format(last.step) or "no step yet"
+  elseif summary.steps == info.max_steps then
+    return ("stopped at %d (--max-steps)"):format(summary.steps)
+  end
+  return "finished"
+end
+
 --- Where a run goes unless --out says: a folder that is not there yet.
 function folder.default(name, seed)
   local out = ("runs/%s-%s-%d"):format(name, os.date "%Y%m%d-%H%M%S", seed)

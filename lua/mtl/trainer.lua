@@ -176,7 +176,7 @@ local function finish(t)
   if t.recipe.select == "valid" and at.best and core.stat(best) then
     checkpoint.restore_model(checkpoint.open(best), t.model)
   end
-  local test = t:evaluate("test", index)
+  local test = t:evaluate("test", index, t.outcome)
   if test then
     local stage = t.recipe.stages[at.stage_step == 0 and at.stage > 1 and at.stage - 1 or at.stage]
     t.log:write { kind = "test", step = at.step, epoch = at.epoch, stage = stage.name, tasks = test }
@@ -205,12 +205,13 @@ local function open(recipe, options)
   if core.is_link(path.join(t.out, "metrics.jsonl")) then -- it is cut and written in place
     error(("'%s' is a link, and a run writes to files of its own"):format(path.join(t.out, "metrics.jsonl")), 0)
   end
-  t.max_steps, t.log_every = options.max_steps, recipe.log_every or 20
+  t.max_steps, t.log_every, t.outcome = options.max_steps, recipe.log_every or 20, options.outcome
   t.checkpoint_seconds = options.checkpoint_seconds or CHECKPOINT_SECONDS
   if not saved then
     folder.describe(t.out, recipe, t, options)
   end
-  t.log = log.open(path.join(t.out, "metrics.jsonl"), saved and saved.info.metrics or 0)
+  t.log = log.open(path.join(t.out, "metrics.jsonl"), saved and saved.info.metrics or 0, options.tensorboard
+    and require "mtl.tensorboard".open(options.tensorboard, select(2, path.split(t.out)), t.at.step))
   return t
 end
 
@@ -229,7 +230,8 @@ local function run(recipe, options)
 end
 
 --- Trains. options: out, seed, device, threads, max_steps, resume, data_dir, progress; files (of the recipe, for the
--- run folder), folder (where relative data paths start), set (overrides, for run.json), checkpoint_seconds.
+-- run folder), folder (where relative data paths start), set (overrides, for run.json), checkpoint_seconds, outcome
+-- (watches the test: report/outcome.lua), tensorboard (folder of event files).
 -- @return summary, and the training itself
 function trainer.train(recipe, options)
   local mode = collectgarbage "generational" -- a step's garbage is young: cheap to find after every step

@@ -78,15 +78,28 @@ local function start(options, rest)
   return open.recipe(rest[1], options)
 end
 
+-- However a run ended, its folder has a report of it. What keeps that from being written is no failure of the run.
+local function leave_report(progress, outcome)
+  if progress.out then -- there is a folder
+    local ok, message = pcall(require "mtl.report".leave, progress.out, outcome and outcome:plain() or nil)
+    if not ok then
+      progress:warn("report.html was not written: " .. tostring(message))
+    end
+  end
+end
+
 local function train(recipe, files, options)
   local progress = require "mtl.progress".new { quiet = options.quiet, max_steps = options.max_steps }
+  local outcome = require "mtl.report.outcome".new()
   core.catch_signals()
   core.follow_parent()
   local ok, result = pcall(require "mtl.trainer".train, recipe, {
     out = options.out, seed = options.seed, device = options.device, threads = options.threads,
     max_steps = options.max_steps, resume = options.resume, data_dir = options.data, files = files,
-    folder = options.folder, set = options.set, progress = progress, init = options.init,
+    folder = options.folder, set = options.set, progress = progress, init = options.init, outcome = outcome,
+    tensorboard = options.tensorboard,
   })
+  leave_report(progress, ok and outcome)
   progress:close()
   if not ok then
     error(result, 0)
@@ -106,14 +119,19 @@ return {
     { name = "max-steps", value = "N", read = args.size, help = "stop after N steps of the whole training" },
     { name = "resume", value = "RUN", optional = true, read = args.path,
       help = "go on from the run's last checkpoint, or from the beginning where there is none yet" },
+    { name = "tensorboard", value = "DIR", read = args.path,
+      help = "write scalars for TensorBoard, too, in a folder there that is named after the run's" },
     { name = "quiet", help = "print nothing but errors" },
     open.options.trust,
   },
   notes = [[
-The run's folder holds the recipe, run.json, metrics.jsonl, checkpoint.safetensors and summary.json. ^C saves a
-checkpoint and stops; a second ^C stops at once.]],
+The run's folder holds the recipe, run.json, metrics.jsonl, checkpoint.safetensors, summary.json and report.html (mtl
+help report). ^C saves a checkpoint and stops; a second ^C stops at once.]],
   run = function(options, rest)
     options.data = open.data_folder(options.data)
+    if options.tensorboard then
+      core.mkdir(options.tensorboard)
+    end
     local recipe, files = (options.resume and resume or start)(options, rest)
     train(recipe, files, options)
   end,
