@@ -7,7 +7,8 @@ local text = require "mtl.cli.text"
 local cli = {}
 
 --- In the order of `mtl help`.
-cli.commands = { "new", "run", "check", "eval", "compare", "predict", "runs", "repl", "lua", "devices", "version",
+cli.commands = { "new", "run", "check", "eval", "compare", "predict", "runs", "pack", "show", "unpack",
+  "verify", "keygen", "repl", "lua", "devices", "version",
   "help" }
 
 --- The command of this name; an error that offers the nearest otherwise.
