@@ -197,6 +197,9 @@ for how, text in pairs { empty = "", ["no JSON"] = "hello", ["cut JSON"] = '{"fo
   case("a manifest that is " .. how, changed(function(entries) entries[1].data = text end), "manifest.json")
 end
 case("a manifest of format 2", manifest { format = 2 }, "format 2, and this mtl reads 1")
+case("a manifest that is too large", changed(function(entries)
+  entries[1].data, entries[1].crc = (" "):rep((16 << 20) + 1), 0
+end), "16777216 is the most")
 case("no manifest", changed(function(entries) table.remove(entries, 1) end), "manifest.json")
 case("a manifest that is not the first", changed(function(entries)
   table.insert(entries, table.remove(entries, 1))

@@ -13,7 +13,7 @@ local results = require "mtl.bundle.results"
 local bundle, methods = { FORMAT = 1, MANIFEST = "manifest.json", SIGNATURE = "signature.json" }, {}
 local meta = { __index = methods }
 
-bundle.MANIFEST_MOST = 64 << 20 -- bytes
+bundle.MANIFEST_MOST = 16 << 20 -- bytes: parsed it may take thirty times as much
 local LUA_MOST = 16 << 20       -- of one file of the recipe that is shown or compared
 
 local FORM = { format = "integer", name = "string", ["version?"] = "string", ["author?"] = "string",

@@ -48,6 +48,7 @@ function open.bundle(file, options)
   local bundle = require "mtl.bundle"
   local public = options.require_signature and require "mtl.bundle.key".public(options.require_signature)
   if bundle.is(file) then
+    open.cap(options.trust)
     return bundle.open(file, public)
   elseif public then
     error(("'%s' is no bundle, so nobody has signed it"):format(file), 0)

@@ -43,9 +43,10 @@ end
 local function names(list)
   local shown = {}
   for i, entry in ipairs(type(list) == "table" and list or {}) do
-    shown[i] = type(entry) == "table" and type(entry.name) == "string" and entry.name or "?"
+    shown[i] = i <= MOST and (type(entry) == "table" and type(entry.name) == "string" and text.cut(entry.name, 40)
+      or "?") or nil
   end
-  return table.concat(shown, ", ")
+  return table.concat(shown, ", ") .. (#shown == MOST and ", ..." or "")
 end
 
 local function print_results(r)
@@ -56,7 +57,7 @@ local function print_results(r)
   rows.n = #r.figures
   for i, f in ipairs(r.figures) do
     rows[i + 1] = { "  " .. f.task, f.name, text.number(f.mean, "%.6g"), type(f.half) == "number"
-      and ("± %.2g"):format(f.half) or "-", tostring(f.n) }
+      and "± " .. text.number(f.half, "%.3g") or "-", tostring(f.n) }
   end
   section(("results of seeds %s, as claimed (mtl verify retrains them)"):format(text.clean(table.concat(seeds, ", "))),
     rows, { [3] = true, [5] = true })

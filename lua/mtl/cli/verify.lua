@@ -49,7 +49,7 @@ local function say(list, n)
   local rows, outside = { { "task", "figure", "packed mean", ("mean of %d new runs"):format(n), "95 %", "" } }, {}
   for i, f in ipairs(list) do
     rows[i + 1] = { f.task, f.name, text.number(f.packed, "%.6g"), text.number(f.mean, "%.6g"),
-      f.half and ("± %.2g"):format(f.half) or "-", f.within and "within" or "OUTSIDE" }
+      f.half and "± " .. text.number(f.half, "%.3g") or "-", f.within and "within" or "OUTSIDE" }
     outside[#outside + 1] = not f.within and f.task .. " " .. f.name or nil
   end
   return text.table(rows, { [3] = true, [4] = true }), outside
