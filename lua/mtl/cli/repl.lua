@@ -3,7 +3,7 @@
 local core = require "mtl.core"
 local cli = require "mtl.cli"
 local path = require "mtl.path"
-local show = require "mtl.cli.value"
+local show = require "mtl.cli.show"
 
 local at_hand = { "nn", "loss", "kpi", "metric", "policy", "optim", "when" }
 
