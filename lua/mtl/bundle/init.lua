@@ -153,7 +153,8 @@ end
 --- Opens a bundle and checks all of it. @param public the digits of the key that must have signed it, or nil
 -- @return { path, manifest, signed (the signer's public key, checked) }
 function bundle.open(file, public)
-  local self = setmetatable({ path = file, zip = core.bundle_open(file), by_name = {} }, meta)
+  local real = path.confined() and core.realpath(file) or file -- once a recipe runs, readers may refuse links
+  local self = setmetatable({ path = file, zip = core.bundle_open(real), by_name = {} }, meta)
   self.list = self.zip:files()
   read_manifest(self)
   check_signature(self)
@@ -209,7 +210,7 @@ function methods:check_data(dir)
     if file and not core.stat(file) then
       refuse(self, "its data are not in it, and there is no '%s' in %s%s", shown(d.path), folders[d.root],
         d.root == "recipe" and ": put the data beside the bundle" or "")
-    elseif file and core.sha256_file(file) ~= d.sha256 then
+    elseif file and core.sha256_file(core.realpath(file) or file) ~= d.sha256 then
       refuse(self, "the data differ: '%s' in %s is not the file that the bundle was packed with (its SHA-256 is not "
         .. "%s); to train on other data, mtl unpack it and run the recipe", shown(d.path), folders[d.root], d.sha256)
     end

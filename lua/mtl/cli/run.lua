@@ -141,15 +141,12 @@ The run's folder holds the recipe, run.json, metrics.jsonl, checkpoint.safetenso
 checkpoint and stops; a second ^C stops at once.]],
   run = function(options, rest)
     options.data = open.data_folder(options.data)
-    local ok, message = pcall(function()
-      local recipe, files = (options.resume and resume or start)(options, rest)
-      train(recipe, files, options)
-    end)
-    if not ok and options.undo and not core.stat(path.join(options.out, "run.json")) then
-      options.undo() -- nothing was trained
-    end
-    if not ok then
-      error(message, 0)
-    end
+    local _ <close> = setmetatable({}, { __close = function()
+      if options.undo and not core.stat(path.join(options.out, "run.json")) then
+        options.undo() -- an error came before there was a run
+      end
+    end })
+    local recipe, files = (options.resume and resume or start)(options, rest)
+    train(recipe, files, options)
   end,
 }
