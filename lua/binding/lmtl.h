@@ -95,6 +95,7 @@ void lmtl_open_task(lua_State *L);
 void lmtl_open_loader(lua_State *L);
 void lmtl_open_source(lua_State *L); /* by lmtl_open_loader */
 void lmtl_open_io(lua_State *L);
+void lmtl_open_bundle(lua_State *L);
 void lmtl_open_json(lua_State *L);
 void lmtl_open_metrics(lua_State *L);
 void lmtl_open_random(lua_State *L);

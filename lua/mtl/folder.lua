@@ -36,6 +36,9 @@ function folder.info(out)
   if wrong then
     error(("%s is damaged: '%s' is not what it should be"):format(file, wrong), 0)
   end
+  if info.recipe.folder == "recipe" then -- its own
+    info.recipe.folder = path.join(out, "recipe")
+  end
   return info
 end
 
@@ -102,7 +105,8 @@ function folder.describe(out, recipe, t, options)
   local set = t.sources[1].set
   core.file_write(path.join(out, "run.json"), core.json_encode({
     format = folder.FORMAT,
-    recipe = { name = recipe.name, file = files and files[1] and files[1].name, folder = t.folder },
+    recipe = { name = recipe.name, file = files and files[1] and files[1].name,
+      folder = t.folder == core.realpath(path.join(out, "recipe")) and "recipe" or t.folder },
     set = core.array(options.set or {}), seed = t.seed, device = t.device, threads = core.threads(),
     data = { dir = options.data_dir and core.realpath(options.data_dir), seed = set.seed, batch = set.batch,
       rows = t.rows },

@@ -18,12 +18,25 @@ local plain = set [[assert error ipairs next pairs pcall print rawequal rawget r
   type warn xpcall]]
 local libraries = { "string", "table", "math", "utf8", "coroutine" }
 local os_allowed = set "clock date difftime time"
+sandbox.given = set [[string table math utf8 coroutine _G _VERSION require collectgarbage getmetatable setmetatable
+  mtl]] -- in a form of the recipe's own
 
 -- What a recipe sees of mtl: namespaces (each as a table of its own that reads through) and functions.
 local namespaces = set "nn loss kpi metric policy optim when data transform io stages arch solve"
 local functions = set "recipe dataset load save version"
 for name in pairs(require "mtl.names") do
   functions[name] = true
+end
+
+--- Whether a recipe may not use a global of Lua's, or a field of it: ("io"), ("os", "execute"). It is for those who
+-- read code without running it.
+function sandbox.denies(name, field)
+  if name == "os" then
+    return not os_allowed[field]
+  elseif name == "string" then
+    return field == "dump"
+  end
+  return name == "load" or _G[name] ~= nil and not plain[name] and not sandbox.given[name]
 end
 
 local function refuse(name)

@@ -1,10 +1,11 @@
---- mtl check RECIPE: all that can be wrong without training. Each stage makes one step on one batch, and one batch of
--- each split is evaluated; nothing is written.
+--- mtl check RECIPE|BUNDLE: all that can be wrong without training. Each stage makes one step on one batch, and one
+-- batch of each split is evaluated; nothing is written.
 local core = require "mtl.core"
 local brief = require "mtl.cli.brief"
 local layers = require "mtl.cli.layers"
 local open = require "mtl.cli.open"
 local param = require "mtl.param"
+local path = require "mtl.path"
 local text = require "mtl.cli.text"
 
 local nowhere = { write = function() end, bytes = 0 }
@@ -86,30 +87,52 @@ local function print_data(t)
   end
 end
 
+local function check(file, shown, options)
+  local recipe = open.recipe(file, options)
+  if options.threads or recipe.threads then
+    core.threads(options.threads or recipe.threads)
+  end
+  local t = require "mtl.training".new(recipe, { seed = options.seed, device = options.device,
+    data_dir = options.data, folder = options.folder })
+  try_stages(t)
+  try_splits(t)
+  text.say(("recipe      %s (%s)"):format(text.clean(recipe.name), text.clean(shown)))
+  print_data(t)
+  text.say ""
+  text.say(table.concat(layers.lines(t.model), "\n"), "")
+  text.say(table.concat(layers.totals(t.model), "\n"), "")
+  print_tasks(t)
+  print_stages(t)
+  text.say "Nothing is wrong."
+end
+
+-- A bundle is unpacked for the moment.
+local function check_bundle(b, options)
+  b:check_data(options.data)
+  options.folder = b:data_folder()
+  local to = os.tmpname()
+  core.remove(to)
+  local undo = b:unpack(to, "recipe")
+  local ok, message = pcall(check, path.join(path.join(to, "recipe"), b.manifest.recipe), b.path, options)
+  undo()
+  if not ok then
+    error(type(message) == "string" and message:gsub(to:gsub("%p", "%%%0") .. "/recipe/", "") or message, 0)
+  end
+end
+
 return {
   name = "check",
   summary = "everything that can be wrong with a recipe, without training",
-  usage = { "mtl check RECIPE [OPTIONS]" },
+  usage = { "mtl check RECIPE|BUNDLE [OPTIONS]" },
   arguments = { "RECIPE" },
   options = { open.options.set, open.options.seed, open.options.device, open.options.threads, open.options.data,
-    open.options.trust },
+    open.options.signature, open.options.trust },
   run = function(options, rest)
     options.data = open.data_folder(options.data)
-    local recipe = open.recipe(rest[1], options)
-    if options.threads or recipe.threads then
-      core.threads(options.threads or recipe.threads)
+    local b = open.bundle(rest[1], options)
+    if b then
+      return check_bundle(b, options)
     end
-    local t = require "mtl.training".new(recipe, { seed = options.seed, device = options.device,
-      data_dir = options.data })
-    try_stages(t)
-    try_splits(t)
-    text.say(("recipe      %s (%s)"):format(text.clean(recipe.name), text.clean(rest[1])))
-    print_data(t)
-    text.say ""
-    text.say(table.concat(layers.lines(t.model), "\n"), "")
-    text.say(table.concat(layers.totals(t.model), "\n"), "")
-    print_tasks(t)
-    print_stages(t)
-    text.say "Nothing is wrong."
+    check(rest[1], rest[1], options)
   end,
 }

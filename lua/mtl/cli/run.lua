@@ -1,4 +1,4 @@
---- mtl run: trains a recipe into a run folder, or goes on with a run.
+--- mtl run: trains a recipe, or that of a bundle, into a run folder, or goes on with a run.
 local core = require "mtl.core"
 local args = require "mtl.cli.args"
 local folder = require "mtl.folder"
@@ -43,22 +43,44 @@ local function check_settings(options, info)
   end
 end
 
+-- The recipe of a bundle, unpacked into the run's folder: where it lies. options.undo takes it away again.
+local function unpack(b, options)
+  local declared = b.manifest.declaration
+  local seed = options.seed or math.type(declared.seed) == "integer" and declared.seed or 1
+  options.out = options.out or folder.default(b.manifest.name, seed)
+  b:check_data(options.data)
+  options.folder = b:data_folder()
+  local to = path.join(options.out, "recipe")
+  if core.stat(to) then
+    folder.same_recipe(options.out, b:code())
+  else
+    options.undo = b:unpack(options.out, "recipe")
+  end
+  return path.join(to, b.manifest.recipe)
+end
+
 -- Opens the recipe of a run that is to go on, and completes the options by what the run was started with.
 local function resume(options, rest)
   local run, given = find(options, rest[1])
-  if options.init then
+  if options.require_signature and not given then
+    error("run: a run is not signed, only bundles are; leave --require-signature out", 0)
+  elseif options.init then
     error("run: --init starts a run and --resume goes on with one; they exclude one another", 0)
   end
   local info = read_run(run, given)
   options.out, options.resume = run, true
+  local b = given and open.bundle(given, options)
   if not info then
-    return open.recipe(given, options)
+    return open.recipe(b and unpack(b, options) or given, options)
   end
   check_settings(options, info)
   options.seed, options.set = info.seed, info.set
   options.device = options.device or info.device
   options.data = options.data or info.data and info.data.dir
-  if given then
+  if b then
+    folder.same_recipe(run, b:code())
+    b:check_data(options.data)
+  elseif given then
     local recipe, files = open.recipe(given, options)
     folder.same_recipe(run, files)
     return recipe, files
@@ -75,7 +97,12 @@ local function start(options, rest)
   elseif options.out then
     folder.check(options.out)
   end
-  return open.recipe(rest[1], options)
+  local b = open.bundle(rest[1], options)
+  if not b then
+    return open.recipe(rest[1], options)
+  end
+  options.resume = true -- the run's folder is there, with the recipe in it
+  return open.recipe(unpack(b, options), options)
 end
 
 -- However a run ended, its folder has a report of it. What keeps that from being written is no failure of the run.
@@ -109,7 +136,7 @@ end
 return {
   name = "run",
   summary = "train a recipe",
-  usage = { "mtl run RECIPE [OPTIONS]", "mtl run --resume RUN", "mtl run RECIPE --out RUN --resume" },
+  usage = { "mtl run RECIPE|BUNDLE [OPTIONS]", "mtl run --resume RUN", "mtl run RECIPE --out RUN --resume" },
   arguments = { "RECIPE", least = 0 },
   options = {
     open.options.set, open.options.seed, open.options.device, open.options.threads, open.options.data,
@@ -122,7 +149,7 @@ return {
     { name = "tensorboard", value = "DIR", read = args.path,
       help = "write scalars for TensorBoard, too, in a folder there that is named after the run's" },
     { name = "quiet", help = "print nothing but errors" },
-    open.options.trust,
+    open.options.signature, open.options.trust,
   },
   notes = [[
 The run's folder holds the recipe, run.json, metrics.jsonl, checkpoint.safetensors, summary.json and report.html (mtl
@@ -132,6 +159,11 @@ help report). ^C saves a checkpoint and stops; a second ^C stops at once.]],
     if options.tensorboard then
       core.mkdir(options.tensorboard)
     end
+    local _ <close> = setmetatable({}, { __close = function()
+      if options.undo and not core.stat(path.join(options.out, "run.json")) then
+        options.undo() -- an error came before there was a run
+      end
+    end })
     local recipe, files = (options.resume and resume or start)(options, rest)
     train(recipe, files, options)
   end,
