@@ -1,6 +1,6 @@
 -- What a device reaches under mtl: mtl lua bench/rates.lua [DEVICE [SIZE [THREADS]]]. One line of JSON: matrix_rate
--- (float32, SIZE x SIZE or 4096 x 4096, FLOP/s; on the CPU that is OpenBLAS) and bandwidth (adding two tensors of 256 MiB,
--- bytes read and written a second).
+-- (float32, SIZE x SIZE or 4096 x 4096, FLOP/s; on the CPU that is OpenBLAS) and bandwidth (adding two tensors of 256
+-- MiB, bytes read and written a second).
 local core = require "mtl.core"
 local mtl = require "mtl"
 local device = arg[1] or "cpu"

@@ -1,5 +1,5 @@
--- W4: a multi-gate mixture of experts (Ma et al. 2018) on 500 made-up features: 8 experts of 256 and 128, three tasks, each
--- with a gate over the experts and a tower.
+-- W4: a multi-gate mixture of experts (Ma et al. 2018) on 500 made-up features: 8 experts of 256 and 128, three tasks,
+-- each with a gate over the experts and a tower.
 local mtl = require "mtl"
 local nn = mtl.nn
 
@@ -10,7 +10,8 @@ local nodes, experts, outputs = {}, {}, {}
 
 for e = 1, 8 do
   experts[e] = "experts." .. e - 1
-  nodes[e] = { experts[e], nn.sequential { nn.linear(500, 256), nn.relu(), nn.linear(256, 128), nn.relu() }, from = "input" }
+  nodes[e] = { experts[e], nn.sequential { nn.linear(500, 256), nn.relu(), nn.linear(256, 128), nn.relu() },
+    from = "input" }
 end
 nodes[#nodes + 1] = { "all", nn.concat {}, from = experts }
 for _, task in ipairs { "clicked", "bought", "amount" } do

@@ -1,5 +1,5 @@
--- W5: dense prediction: a U-Net (Ronneberger et al. 2015) of 32, 64 and 128 planes with batch norm on made-up images of 3 x
--- 96 x 128; three heads: 13 classes, depth, surface normals.
+-- W5: dense prediction: a U-Net (Ronneberger et al. 2015) of 32, 64 and 128 planes with batch norm on made-up images of
+-- 3 x 96 x 128; three heads: 13 classes, depth, surface normals.
 local mtl = require "mtl"
 local nn = mtl.nn
 

@@ -7,8 +7,8 @@ local text = require "mtl.cli.text"
 local cli = {}
 
 --- In the order of `mtl help`.
-cli.commands = { "new", "run", "check", "eval", "compare", "predict", "runs", "report", "pack", "show", "unpack", "verify",
-  "keygen", "repl", "lua", "devices", "version", "help" }
+cli.commands = { "new", "run", "check", "eval", "compare", "predict", "runs", "report", "pack", "show",
+  "unpack", "verify", "keygen", "repl", "lua", "devices", "version", "help" }
 
 local files = { show = "show_bundle" } -- show.lua is how the prompt shows values
 
