@@ -1,7 +1,7 @@
 -- Trains a workload for some steps as `mtl run` does, and says how fast:
 --   mtl lua bench/train.lua FILE STEPS --out DIR [--threads N] [--device D] [--set PATH=VALUE] [--rows N] [--dump FILE]
 -- Prints "first" after the first step, then a line of JSON: { samples_per_s = { of each tenth of the steps }, batch =,
--- losses = { unweighted sums of the first ten } }. --rows N: the workload makes so many rows. --dump FILE: the parameters
+-- losses = { unweighted sums of the first ten } }. --rows N: the workload makes so many rows. --dump FILE: parameters
 -- that it starts from and the data as a safetensors file, for a twin that starts from the same.
 local core = require "mtl.core"
 local trainer = require "mtl.trainer"
