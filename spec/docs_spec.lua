@@ -82,3 +82,23 @@ for _, family in ipairs(families) do
     end
   end)
 end
+
+describe("docs/luals/mtl.lua", function()
+  local text = support.read "docs/luals/mtl.lua"
+
+  it("is Lua, and returns what mtl has", function()
+    local annotated = assert(load(text))()
+    for name, family in pairs(annotated) do
+      for _, member in ipairs(name ~= "data" and mtl[name].names() or {}) do -- data sets come in as they are named
+        assert.is_function(family[member], name .. "." .. member)
+      end
+    end
+    assert.is_function(annotated.data.csv)
+  end)
+
+  it("has the keys of recipes and what may be chosen", function()
+    assert.matches("%-%-%-@field tasks mtl%.recipe%.task%[%]", text)
+    assert.matches("%-%-%-@field loss mtl%.loss ", text)
+    assert.matches('%-%-%-@field average%? "macro"|"weighted"|"micro"', text)
+  end)
+end)

@@ -4,7 +4,7 @@
 --   variance  of the soft form (default: that of the training targets, which the trainer shows it; by hand the batch's)
 --
 -- @formula max(0, 1 - Σ (x - y)² / Σ (y - ȳ)²), ȳ the mean of the targets
--- @soft exp(-MSE / variance)
+-- @soft of a batch exp(-MSE / variance)
 -- @when it is regression: the usual score
 -- @sample mtl.tensor { 1, 2, 4 }, mtl.tensor { 1, 2, 3 }
 local kpi = require "mtl.kpi"

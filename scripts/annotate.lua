@@ -1,0 +1,144 @@
+-- Annotations for LuaLS, from the registries and from what options may be, so that editors complete recipes and mark
+-- what is misspelt: lua5.4 scripts/annotate.lua FILE. scripts/manual calls it.
+local arguments = require "mtl.arguments"
+local declare = require "mtl.declare"
+local members = require "mtl.cli.members"
+local mtl = require "mtl"
+local param = require "mtl.param"
+local recipe = require "mtl.recipe"
+
+local families = { "nn", "loss", "kpi", "metric", "policy", "optim", "when", "data", "transform" }
+local lines = {}
+
+local function add(format, ...)
+  lines[#lines + 1] = format:format(...)
+end
+
+-- Types of param.lua, as LuaLS calls them; any other is a kind of declaration.
+local types = { any = "any", boolean = "boolean", string = "string", ["function"] = "function", table = "table",
+  number = "number", integer = "integer", size = "integer", count = "integer", pair = "integer|integer[]",
+  counts = "integer|integer[]", numbers = "number[]", strings = "string[]", by_task = "table<string, number>",
+  tensor = "mtl.tensor" }
+
+local function type_of(spec)
+  local list = {}
+  for i, choice in ipairs(spec.choices or {}) do
+    list[i] = ("%q"):format(choice)
+  end
+  for name in (not spec.choices and (spec.type or "any") .. " or " or ""):gmatch "(.-) or " do
+    list[#list + 1] = types[name] or "mtl." .. name
+  end
+  return table.concat(list, "|")
+end
+
+local function told(spec)
+  local default = param.default(spec)
+  local known = default ~= nil and (type(default) ~= "table" or #default > 0)
+  return param.expected(spec) .. (known and (" (%s)"):format(param.show(default)) or "")
+end
+
+local function sorted(specs)
+  local names = {}
+  for name in pairs(specs) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  return names
+end
+
+-- A constructor: its positional options in order, then a table of all; a list of layers, and names of one's own (as
+-- tasks) stand in that table.
+local function constructor(family, name)
+  local definition = declare.definition(mtl[family][name])
+  local class, positional = ("mtl.%s.%s.options"):format(family, name), definition.positional or {}
+  add("")
+  add("---@class %s", class)
+  for _, key in ipairs(arguments.keys(definition)) do
+    if key ~= definition.list then -- positional or by name, so none is required here
+      local spec = definition.params[key]
+      add("---@field %s? %s # %s", key, type_of(spec), told(spec))
+    end
+  end
+  if definition.list then
+    add("---@field [integer] %s", family == "nn" and "mtl.nn" or "mtl." .. family)
+  end
+  if definition.gather then
+    add("---@field [string] any")
+  end
+  add("")
+  for _, key in ipairs(positional) do
+    local spec = definition.params[key]
+    add("---@param %s? %s|%s # %s", key, type_of(spec), class, told(spec))
+  end
+  add("---@param options? %s", class)
+  add("---@return mtl.%s", definition.family.kind)
+  local words = table.move(positional, 1, #positional, 1, {})
+  add("function %s.%s(%s) end", family, name, table.concat(words, ", ") .. (#words > 0 and ", " or "") .. "options")
+end
+
+-- A table of a recipe. @param of by key, the type of a list
+local function keys(class, specs, of)
+  add("")
+  add("---@class %s", class)
+  for _, name in ipairs(sorted(specs)) do
+    local spec = specs[name]
+    local must = spec.required and name ~= "optimizer" -- Adam, unless told
+    add("---@field %s%s %s # %s", name, must and "" or "?", of[name] or type_of(spec), told(spec))
+  end
+end
+
+add("---@meta mtl")
+add("-- Written by scripts/manual: what LuaLS should know of mtl. Point its `workspace.library` here (docs/lua.md).")
+add("")
+add("---@class mtl.tensor")
+for _, name in ipairs(members.names(mtl.tensor { 1 }, true)) do
+  add("---@field %s fun(self: mtl.tensor, ...): any", name)
+end
+for _, operator in ipairs { "add", "sub", "mul", "div", "pow" } do
+  add("---@operator %s(mtl.tensor|number): mtl.tensor", operator)
+end
+add("---@operator unm: mtl.tensor")
+for _, family in ipairs(families) do
+  add("")
+  add("---@class mtl.%s", family)
+  if family == "nn" then
+    add("---@operator call(mtl.tensor): mtl.tensor")
+  elseif family == "when" then
+    add("---@operator bor(mtl.when): mtl.when")
+    add("---@operator band(mtl.when): mtl.when")
+  end
+end
+add("")
+add("---@class mtl.schedule")
+for _, family in ipairs(families) do
+  add("")
+  add("local %s = {}", family)
+  for _, name in ipairs(mtl[family].names()) do
+    constructor(family, name)
+  end
+end
+
+keys("mtl.recipe.task", require("mtl.recipe.tasks").keys, { metrics = "(mtl.metric|mtl.kpi)[]" })
+keys("mtl.recipe.stage", require("mtl.recipe.stages").keys, {})
+keys("mtl.recipe.keys", recipe.keys, { tasks = "mtl.recipe.task[]", stages = "mtl.recipe.stage[]" })
+
+local functions = { -- whose arguments are worth more than "anything"
+  recipe = "fun(keys: mtl.recipe.keys): table", dataset = "fun(name: string, options?: table): mtl.data",
+  tensor = "fun(nested: any, dtype?: string): mtl.tensor",
+}
+
+add("")
+add("---@class mtl")
+for _, name in ipairs(members.names(mtl)) do
+  if type(mtl[name]) == "function" then
+    add("---@field %s %s", name, functions[name] or "fun(...): any")
+  elseif type(mtl[name]) ~= "table" or not mtl[name].names then
+    add("---@field %s %s", name, type(mtl[name]))
+  end
+end
+add("local mtl = { %s }", (table.concat(families, ", "):gsub("%a+", "%0 = %0")))
+add("")
+add("return mtl")
+
+local file <close> = assert(io.open(arg[1], "wb"))
+assert(file:write(table.concat(lines, "\n"), "\n"))
