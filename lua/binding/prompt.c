@@ -1,5 +1,4 @@
-/* A prompt on a terminal (libedit): lines with editing and history; and calls that ^C interrupts. Only `mtl repl` calls
-   them. */
+/* A prompt on a terminal (libedit): lines with editing and history. Only `mtl repl` calls it. */
 #include <errno.h>
 #include <histedit.h>
 #include <limits.h>
@@ -27,25 +26,11 @@ typedef struct {
 /* ---- ^C ---- */
 
 static volatile sig_atomic_t pressed;
-static lua_State *volatile running; /* what a signal should interrupt; NULL while a line is read */
 
-static void raise_interrupt(lua_State *L, lua_Debug *ar)
-{
-    (void)ar;
-    lua_sethook(L, NULL, 0, 0);
-    luaL_error(L, "interrupted");
-}
-
-/* The first ^C makes the running code raise an error at its next instruction; a second one, where that did not help,
-   ends the program. */
 static void on_interrupt(int number)
 {
     (void)number;
-    if (running && pressed)
-        _exit(130);
     pressed = 1;
-    if (running)
-        lua_sethook(running, raise_interrupt, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
 }
 
 static void catch_interrupt(struct sigaction *before)
@@ -56,25 +41,6 @@ static void catch_interrupt(struct sigaction *before)
     action.sa_handler = on_interrupt; /* no SA_RESTART: reading a line ends */
     pressed = 0;
     sigaction(SIGINT, &action, before);
-}
-
-/* core.interruptible(f, ...) -> true and what f returns, or false, the error, and whether ^C was pressed */
-static int l_interruptible(lua_State *L)
-{
-    struct sigaction before;
-    luaL_checkany(L, 1);
-    lua_State *outer = running;
-    catch_interrupt(&before);
-    running = L;
-    int status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
-    running = outer;
-    lua_sethook(L, NULL, 0, 0); /* ^C may have come too late for the code that ran */
-    sigaction(SIGINT, &before, NULL);
-    lua_pushboolean(L, status == LUA_OK);
-    lua_insert(L, 1);
-    if (status != LUA_OK)
-        lua_pushboolean(L, pressed);
-    return lua_gettop(L);
 }
 
 /* ---- lines ---- */
@@ -207,7 +173,7 @@ void lmtl_open_prompt(lua_State *L)
     static const luaL_Reg meta[] = {{"__gc", prompt_gc}, {NULL, NULL}};
     static const luaL_Reg methods[] = {{"read", p_read}, {"add", p_add}, {NULL, NULL}};
     static const luaL_Reg functions[] = {
-        {"prompt", l_prompt}, {"interruptible", l_interruptible}, {"private_folder", l_private_folder}, {NULL, NULL}};
+        {"prompt", l_prompt}, {"private_folder", l_private_folder}, {NULL, NULL}};
     lmtl_type(L, PROMPT, meta, methods);
     luaL_setfuncs(L, functions, 0);
 }

@@ -1,9 +1,8 @@
-/* What the operating system offers beyond Lua's os and io: folders, links, time, the terminal, signals, the machine. */
+/* What the operating system offers beyond Lua's os and io: folders, links, time, the terminal, the machine. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -239,48 +238,6 @@ static int l_rename(lua_State *L)
     return 0;
 }
 
-/* ---- signals ---- */
-
-static volatile sig_atomic_t interrupt;
-
-static void on_signal(int number)
-{
-    if (interrupt && number == SIGINT) {
-        static const char show_cursor[] = "\033[?25h"; /* a progress bar hides it */
-        if (isatty(1))
-            (void)!write(1, show_cursor, sizeof show_cursor - 1);
-        _exit(130);
-    }
-    interrupt = number;
-}
-
-/* core.catch_signals(): the first ^C or SIGTERM is kept for core.interrupted; a second ^C ends the program with status
-   130. A closed pipe and a file too large become errors of the write instead. */
-static int l_catch_signals(lua_State *L)
-{
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    sigemptyset(&action.sa_mask);
-    action.sa_flags = SA_RESTART;
-    action.sa_handler = on_signal;
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    action.sa_handler = SIG_IGN;
-    sigaction(SIGPIPE, &action, NULL);
-    sigaction(SIGXFSZ, &action, NULL);
-    (void)L;
-    return 0;
-}
-
-static int l_interrupted(lua_State *L)
-{
-    if (interrupt)
-        lua_pushinteger(L, interrupt);
-    else
-        lua_pushnil(L);
-    return 1;
-}
-
 /* ---- the machine ---- */
 
 static int l_uname(lua_State *L)
@@ -390,8 +347,6 @@ void lmtl_open_system(lua_State *L)
                                          {"fsync", l_fsync},
                                          {"remove", l_remove},
                                          {"rename", l_rename},
-                                         {"catch_signals", l_catch_signals},
-                                         {"interrupted", l_interrupted},
                                          {"uname", l_uname},
                                          {"cpu_model", l_cpu_model},
                                          {"devices", l_devices},

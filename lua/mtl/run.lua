@@ -44,7 +44,9 @@ function run.open(dir, options)
   if path.confined() then -- a recipe that loads a run opens no folder by that
     path.check(file, "read")
   else
-    for _, root in ipairs { info.recipe.folder, options.data_dir or info.data.dir } do
+    -- run.json may come from anyone: the folder that it names is the recipe's where a recipe of that name lies
+    local there = core.stat(path.join(info.recipe.folder, info.recipe.file)) and info.recipe.folder
+    for _, root in pairs { there or nil, options.data_dir or info.data.dir } do
       roots[#roots + 1] = core.realpath(root) -- folders that are gone are missed when data are read
     end
   end
@@ -105,8 +107,8 @@ function run.start(recipe, options)
   o.data_dir = o.data_dir and path.check(o.data_dir, "folder")
   if o.init then
     local stat = core.stat(o.init)
-    path.check(o.init, stat and stat.type == "file" and "read" or "folder")
-    path.check(transfer.file(o.init), "read")
+    o.init = path.check(o.init, stat and stat.type == "file" and "read" or "folder")
+    o.init = path.check(transfer.file(o.init), "read")
   end
   local summary, t = trainer.train(recipe, o)
   local r = wrap(t.out, folder.info(t.out), {}, t)
@@ -125,7 +127,7 @@ function run.load(dir, options, ...)
     error("mtl.load: it takes the folder of a run, or a file of mtl.save's and a module", 2)
   end
   local stat = core.stat(dir)
-  path.check(dir, stat and stat.type == "file" and "read" or "folder")
+  dir = path.check(dir, stat and stat.type == "file" and "read" or "folder")
   if stat.type == "file" then
     error(("mtl.load: '%s' is a file: mtl.load(path, net) loads one of mtl.save's into a module, mtl.load(dir) a run")
       :format(dir), 0)

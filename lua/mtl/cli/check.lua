@@ -183,9 +183,10 @@ return {
   usage = { "mtl check RECIPE [OPTIONS]" },
   arguments = { "RECIPE" },
   options = { open.options.set, open.options.seed, open.options.device, open.options.threads, open.options.data,
-    open.options.trust },
+    open.options.memory, open.options.trust },
   run = function(options, rest)
     options.data = open.data_folder(options.data)
+    open.confine(options)
     local recipe = open.recipe(rest[1], options)
     if options.threads or recipe.threads then
       core.threads(options.threads or recipe.threads)

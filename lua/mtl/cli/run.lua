@@ -4,6 +4,7 @@ local args = require "mtl.cli.args"
 local folder = require "mtl.folder"
 local open = require "mtl.cli.open"
 local path = require "mtl.path"
+local wall = require "mtl.wall"
 
 local function is_folder(p)
   local stat = core.stat(p)
@@ -52,20 +53,22 @@ local function resume(options, rest)
   local info = read_run(run, given)
   options.out, options.resume = run, true
   if not info then
+    open.confine(options, { run })
     return open.recipe(given, options)
   end
   check_settings(options, info)
   options.seed, options.set = info.seed, info.set
   options.device = options.device or info.device
   options.data = options.data or info.data and info.data.dir
+  open.confine(options, { run })
   if given then
     local recipe, files = open.recipe(given, options)
     folder.same_recipe(run, files)
     return recipe, files
   end
-  open.cap(options.trust)
   local recipe, _, files = require "mtl.run".open(run, { trust = options.trust, data_dir = options.data })
   options.folder = info.recipe.folder
+  open.check_device(recipe)
   return recipe, files
 end
 
@@ -75,17 +78,21 @@ local function start(options, rest)
   elseif options.out then
     folder.check(options.out)
   end
+  open.confine(options, { options.out or "runs" })
   return open.recipe(rest[1], options)
 end
 
 local function train(recipe, files, options)
   local progress = require "mtl.progress".new { quiet = options.quiet, max_steps = options.max_steps }
-  core.catch_signals()
   core.follow_parent()
   local ok, result = pcall(require "mtl.trainer".train, recipe, {
     out = options.out, seed = options.seed, device = options.device, threads = options.threads,
     max_steps = options.max_steps, resume = options.resume, data_dir = options.data, files = files,
     folder = options.folder, set = options.set, progress = progress, init = options.init,
+    ready = function(t)
+      wall.narrow(t.out)
+      core.catch_signals()
+    end,
   })
   progress:close()
   if not ok then
@@ -107,14 +114,24 @@ return {
     { name = "resume", value = "RUN", optional = true, read = args.path,
       help = "go on from the run's last checkpoint, or from the beginning where there is none yet" },
     { name = "quiet", help = "print nothing but errors" },
-    open.options.trust,
+    open.options.memory, open.options.trust,
   },
   notes = [[
 The run's folder holds the recipe, run.json, metrics.jsonl, checkpoint.safetensors and summary.json. ^C saves a
-checkpoint and stops; a second ^C stops at once.]],
+checkpoint and stops; a second ^C stops at once.
+A recipe may be someone else's: it has no io, os, debug or package, reads files only below its own folder, mtl's data
+folder and --data DIR, writes none, and where the kernel can see to it, nothing in the program changes files outside of
+the run's folder, opens connections or starts programs. --trust lifts all of that; run.json says which it was.]],
   run = function(options, rest)
+    core.catch_signals(false) -- nothing to save yet
     options.data = open.data_folder(options.data)
-    local recipe, files = (options.resume and resume or start)(options, rest)
-    train(recipe, files, options)
+    local ok, message = pcall(function()
+      local recipe, files = (options.resume and resume or start)(options, rest)
+      train(recipe, files, options)
+    end)
+    wall.clean()
+    if not ok then
+      error(message, 0)
+    end
   end,
 }
