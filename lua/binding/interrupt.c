@@ -43,7 +43,10 @@ static void stop(lua_State *L, lua_Debug *ar)
     if (strncmp(ar->source, "@mtl/", 5) == 0 && (stopping || !at_prompt))
         return;
     stopping = 1;
-    luaL_error(L, "interrupted");
+    luaL_where(L, 0);
+    lua_pushliteral(L, "interrupted");
+    lua_concat(L, 2);
+    lua_error(L);
 }
 
 static void arm(void)

@@ -223,7 +223,8 @@ static int l_fsync(lua_State *L)
 static int l_remove(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
-    bool removed = remove(path) == 0;
+    struct stat st;
+    bool removed = (lstat(path, &st) == 0 && S_ISDIR(st.st_mode) ? rmdir(path) : unlink(path)) == 0;
     if (!removed && errno != ENOENT)
         return fail(L, "remove", path);
     lua_pushboolean(L, removed);

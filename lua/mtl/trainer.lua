@@ -238,13 +238,12 @@ function trainer.train(recipe, options)
   local mode = collectgarbage "generational" -- a step's garbage is young: cheap to find after every step
   local recording = core.recording()
   local hold = {}
-  local results = table.pack(xpcall(run, function(e)
-    return failure.of_training(e)
-  end, recipe, options or {}, hold))
+  local results = table.pack(xpcall(run, failure.of_training, recipe, options or {}, hold))
   collectgarbage(mode)
   core.recording(recording)
   if not results[1] then
-    error(hold.t and stop.within(hold.t, results[2]) or results[2], 0)
+    local e = failure.of_training(results[2]) -- once more: Lua calls no handler when it is out of memory
+    error(hold.t and stop.within(hold.t, e) or e, 0)
   end
   return table.unpack(results, 2, results.n)
 end

@@ -47,6 +47,7 @@ end
 -- @param options trust, memory, device
 -- @param folders where files may be changed; exec: whether programs may be started
 function open.confine(options, folders, exec)
+  core.catch_signals(false) -- nothing to save yet
   open.cap(options)
   if not options.trust then
     package.path, package.cpath = "", "" -- all of mtl is within the program

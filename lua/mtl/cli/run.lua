@@ -123,7 +123,6 @@ A recipe may be someone else's: it has no io, os, debug or package, reads files 
 folder and --data DIR, writes none, and where the kernel can see to it, nothing in the program changes files outside of
 the run's folder, opens connections or starts programs. --trust lifts all of that; run.json says which it was.]],
   run = function(options, rest)
-    core.catch_signals(false) -- nothing to save yet
     options.data = open.data_folder(options.data)
     local ok, message = pcall(function()
       local recipe, files = (options.resume and resume or start)(options, rest)
