@@ -35,7 +35,8 @@ local tries = {
   { "_ENV of the globals", "local e = _G; while e._G ~= e do e = e._G end; e.io.open(secret)", "io.open:", TRUST },
   -- code
   { "bytecode in a text", "assert(load('\27Lua'))", "attempt to load a binary chunk" },
-  { "bytecode from a function", "local n = 0; assert(load(function() n = n + 1; return n == 1 and '\27Lua' or nil end))",
+  { "bytecode from a function",
+    "local n = 0; assert(load(function() n = n + 1; return n == 1 and '\27Lua' or nil end))",
     "attempt to load a binary chunk" },
   { "bytecode asked for", "load('x', 'x', 'b')", "load of bytecode:", TRUST },
   { "string.dump", "string.dump(print)", "string.dump:", TRUST },
@@ -43,8 +44,10 @@ local tries = {
   { "load through coroutine.wrap", "assert(coroutine.wrap(load)('\27Lua'))", "attempt to load a binary chunk" },
   { "load with other globals", "assert(load('return io.open', 'x', 't', _G))()(secret)", "io.open:", TRUST },
   { "load's globals", "assert(load 'io.open(...)')(secret)", "io.open:", TRUST },
-  { "a chunk that is named as mtl's own", "local f = load([[local mtl = ... return mtl.policy.define { name = 'uniform',"
-    .. " weights = function() return {} end }]], '@mtl/policy/uniform.lua'); f(mtl)", "there is a policy 'uniform' already" },
+  { "a chunk that is named as mtl's own",
+    "local f = load([[local mtl = ... return mtl.policy.define { name = 'uniform',"
+    .. " weights = function() return {} end }]], '@mtl/policy/uniform.lua'); f(mtl)",
+      "there is a policy 'uniform' already" },
   { "require of a path", "require '../secret'", "no such file" },
   { "require of an absolute path", "require(outside .. '/secret')", "no such file" },
   { "require of dots", "require '....secret'", "no such file" },
@@ -55,7 +58,8 @@ local tries = {
   { "a file that would be a policy of mtl's", "return mtl.policy.evil", "there is no policy 'evil'" },
   -- mtl's own tables and objects
   { "mtl.core", "mtl.core.file_write(outside .. '/pwned', 'x')", "there is no function or part 'core'" },
-  { "library tables", "string.format = nil; table.concat = nil; table.unpack = nil; math.floor = nil; error 'kept'", "kept" },
+  { "library tables", "string.format = nil; table.concat = nil; table.unpack = nil; math.floor = nil; error 'kept'",
+    "kept" },
   { "the string metatable", "getmetatable('').__index = nil", "attempt to index a boolean" },
   { "setmetatable of a text", "setmetatable('', {})", "this table is mtl's" },
   { "a tensor's metatable", "getmetatable(mtl.zeros(1)).__gc = nil", "attempt to index a string" },
@@ -73,11 +77,12 @@ local tries = {
   { "a policy that is named as a path", "mtl.policy.define { name = '../../evil' }", "name should be a name" },
   { "define in place of define", "mtl.policy.define { name = 'define' }", "there is a policy 'define' already" },
   { "a finaliser", "setmetatable({}, { __gc = print })", "finalisers (__gc)" },
-  { "a finaliser that comes by __index", "local m = setmetatable({}, { __index = { __gc = error } }); setmetatable({}, m)"
-    .. " collectgarbage() error 'nothing ran'", "nothing ran" },
+  { "a finaliser that comes by __index", "local m = setmetatable({}, { __index = { __gc = error } })"
+    .. " setmetatable({}, m) collectgarbage() error 'nothing ran'", "nothing ran" },
   { "__gc set later", "local m = {} local t = setmetatable({}, m) m.__gc = function() print 'RAN' end t = nil"
     .. " collectgarbage() error 'nothing ran'", "nothing ran" },
-  { "__close of a tensor", "local t <close> = mtl.zeros(2) do local u <close> = t end t:item()", "this tensor was closed" },
+  { "__close of a tensor", "local t <close> = mtl.zeros(2) do local u <close> = t end t:item()",
+    "this tensor was closed" },
   { "an error that is a table", "error(setmetatable({ status = 0 }, { __tostring = function() return 'as text' end }))",
     "as text" },
   { "an error whose text fails", "error(setmetatable({}, { __tostring = function() error 'worse' end }))", "worse" },
@@ -118,7 +123,8 @@ local tries = {
     .. " if not ok then error(e, 0) end end", "--memory" },
   { "a large tensor", "mtl.zeros(1 << 30, 16)", "--memory" },
   { "many tensors", "local t = {} while true do t[#t + 1] = mtl.zeros(1 << 20) end", "--memory" },
-  { "tensors and texts", "local t = {} while true do t[#t + 1] = { mtl.zeros(1 << 18), ('x'):rep(1 << 20) } end", "--memory" },
+  { "tensors and texts", "local t = {} while true do t[#t + 1] = { mtl.zeros(1 << 18), ('x'):rep(1 << 20) } end",
+    "--memory" },
   { "string.format's width", "('%99999d'):format(1)", "invalid conversion" },
   { "table.unpack", "table.unpack({}, 1, 1e8)", "too many results" },
   { "a nest of tables", "local t = {} for i = 1, 1e5 do t = { t } end mtl.tensor(t)", "mtl:" },
@@ -128,11 +134,12 @@ local tries = {
   { "a recursion without end", "local function f() return 1 + f() end f()", "stack overflow" },
   { "a recursion through C", "local function f() return ('x'):gsub('.', f) end f()", "stack overflow" },
   { "a recursion of coroutines", "local function f() return coroutine.wrap(f)() end f()", "stack overflow" },
-  { "a recursion of pcall", "local function f() local ok, e = pcall(f) if not ok then error(e, 0) end end f()", "stack overflow" },
+  { "a recursion of pcall", "local function f() local ok, e = pcall(f) if not ok then error(e, 0) end end f()",
+    "stack overflow" },
   { "a recursion of patterns", "(('('):rep(1000)):match(('('):rep(1000))", "mtl:" },
   { "a recursion of load", "assert(load(('('):rep(1e5)))", "mtl:" },
-  { "a text within itself", "local m = {} m.__tostring = function(x) return tostring(x) end tostring(setmetatable({}, m))",
-    "stack overflow" },
+  { "a text within itself", "local m = {} m.__tostring = function(x) return tostring(x) end "
+    .. "tostring(setmetatable({}, m))", "stack overflow" },
   { "a name that leads away", "base.name = '../../pwned' return base", "which should be letters", command = "run" },
 }
 
@@ -152,7 +159,8 @@ describe("a recipe that tries to get out", function()
   end)
   teardown(function() program.remove(folder) end)
 
-  local head = ([[local mtl = require "mtl"; local base, outside, secret = require "base", "FOLDER", "FOLDER/secret.csv";
+  local head = ([[local mtl = require "mtl"; local base, outside, secret = require "base", "FOLDER",
+    "FOLDER/secret.csv";
     local function csv(p) return mtl.data.csv { path = p, inputs = { "a" }, targets = { b = "b" } }
       :open { path = function(x) return x end } end; local _ = base, outside, secret, csv; ]]):gsub("\n", " ")
 
@@ -189,7 +197,8 @@ local loops = {
   { "many coroutines", "while true do pcall(coroutine.wrap(function() pcall(error) end)) end" },
   { "a coroutine that yields", "local f = coroutine.wrap(function() while true do pcall(coroutine.yield) end end)"
     .. " while true do f() end" },
-  { "a loop in coroutine.close", "local c = coroutine.create(function() local x <close> = closing coroutine.yield() end)"
+  { "a loop in coroutine.close",
+    "local c = coroutine.create(function() local x <close> = closing coroutine.yield() end)"
     .. " coroutine.resume(c) while true do pcall(coroutine.close, c) end" },
   { "a loop in __close", "while true do pcall(function() local x <close> = closing error 'x' end) end" },
   { "a loop in __index", "local t = setmetatable({}, { __index = function() while true do end end })"
@@ -206,14 +215,15 @@ local loops = {
   { "table.move", "table.move({}, 1, 1 << 50, 2)" },
   { "table.concat", "table.concat(setmetatable({}, { __index = function() return '' end }), '', 1, 1 << 50)" },
   { "table.insert", "table.insert(setmetatable({}, { __len = function() return 1 << 50 end }), 1, 1)" },
-  { "an error whose text never ends", "error(setmetatable({}, { __tostring = function() warn 'begun' while true do end end }))" },
+  { "an error whose text never ends", "error("
+    .. "setmetatable({}, { __tostring = function() warn 'begun' while true do end end }))" },
 }
 
 describe("a recipe that never ends", function()
   local folder, results
 
-  -- Trains all of them side by side, presses ^C once each has begun, and again where that did not end it in a second and
-  -- a half. @return { { status =, seconds = from the first ^C on, presses =, err = }, ... }
+  -- Trains all of them side by side, presses ^C once each has begun, and again where that did not end it in a second
+  -- and a half. @return { { status =, seconds = from the first ^C on, presses =, err = }, ... }
   local function interrupt_all()
     for i, loop in ipairs(loops) do
       core.mkdir(("%s/%d"):format(folder, i))

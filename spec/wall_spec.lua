@@ -100,14 +100,56 @@ describe("the wall", function()
     local result = program.run(folder, { "run", "recipe.lua", "--out", "one", "--quiet" }, "unset MTL_DEVICE;")
     assert.equal(1, result.status)
     assert.matches("device is 'opencl', which it may not choose itself; run with --device opencl", result.err, 1, true)
-    local before = ("export XDG_CACHE_HOME=%s/cache;"):format(folder) -- empty: PoCL compiles, and starts its linker
-    result = program.run(folder, { "run", "recipe.lua", "--out", "one", "--quiet", "--device", "opencl", "--max-steps", "1" },
-      before)
+    result = program.run(folder, { "run", "recipe.lua", "--out", "one", "--quiet", "--device", "opencl",
+      "--max-steps", "1" })
     if result.err:find "no OpenCL" then
       pending(result.err)
     end
     assert.equal(0, result.status, result.err)
     assert.is_true(sandbox_of "one".programs)
+  end)
+
+  it("lets a driver of OpenCL compile, start its linker and keep what it made", function()
+    program.write(folder .. "/script.lua", [[
+      require "mtl.wall".up { device = "opencl" }
+      local x = mtl.tensor { 0, 1 }
+      local ok, e = pcall(function() return tostring(x:to "opencl":exp():to "cpu") end)
+      print(ok, e, io.open("x", "w"))]])
+    local result = program.run(folder, { "lua",
+      "script.lua" }, ("export XDG_CACHE_HOME=%s/cache TMPDIR=%s/cache;"):format(
+      folder, folder))
+    assert.equal("", result.err)
+    if result.out:find "no OpenCL" then
+      pending(result.out)
+    end
+    assert.matches("true.*1.0000, 2.7183.*Permission denied", result.out)
+    assert.is_table(core.stat(folder .. "/cache/mtl/opencl"))
+  end)
+end)
+
+describe("a path that was checked", function()
+  it("is read without following links that came since", function()
+    local folder = core.realpath(program.folder())
+    finally(function() program.remove(folder) end)
+    core.mkdir(folder .. "/in")
+    program.write(folder .. "/in/a.csv", "a\n1\n")
+    program.write(folder .. "/script.lua", [[
+      local core = require "mtl.core"
+      local function try(p) local ok, e = pcall(core.csv_read, p) print(ok or e) end
+      try "link.csv"
+      core.refuse_links()
+      for _, p in ipairs { "in/a.csv", "in//a.csv", core.realpath "in/a.csv", "link.csv", "up/a.csv",
+        "./up/../in/a.csv",
+        "in", "pipe", "none.csv", ("x"):rep(300) } do try(p) end]])
+    assert(os.execute(("cd '%s' && ln -s in/a.csv link.csv && ln -s in up && mkfifo pipe"):format(folder)))
+    local result = program.run(folder, { "lua", "script.lua" })
+    assert.equal("", result.err)
+    local said = {}
+    for line in result.out:gmatch "[^\n]+" do
+      said[#said + 1] = line:match "true" or line:match "regular file" or line:match ": ([%w ]+)$"
+    end
+    assert.same({ "true", "true", "true", "true", "Too many levels of symbolic links", "Not a directory",
+      "Not a directory", "regular file", "regular file", "No such file or directory", "File name too long" }, said)
   end)
 end)
 
@@ -127,7 +169,8 @@ describe("the cap on memory", function()
   end
 
   it("ends a training with status 2, and says how to change it", function()
-    for _, body in ipairs { "('x'):rep(1 << 24)", "mtl.zeros(1 << 22)", "mtl.io and { mtl.zeros(1 << 21), ('x'):rep(1 << 23) }" } do
+    for _, body in ipairs { "('x'):rep(1 << 24)", "mtl.zeros(1 << 22)",
+      "mtl.io and { mtl.zeros(1 << 21), ('x'):rep(1 << 23) }" } do
       program.remove(folder .. "/out")
       local result = train(body, "--memory", "200M")
       assert.equal(2, result.status, result.err)
@@ -172,7 +215,8 @@ describe("^C", function()
       kill -INT $!
       wait $!]])
     assert.equal(130, program.run(folder, { "cut.sh" }, nil, "sh").status)
-    assert.matches("stopped at step 9; go on with: mtl run --resume " .. folder .. "/cut", program.read(folder .. "/err"), 1,
+    assert.matches("stopped at step 9; go on with: mtl run --resume " .. folder .. "/cut",
+      program.read(folder .. "/err"), 1,
       true)
     local result = program.run(folder, { "run", "--resume=cut", "--quiet" })
     assert.equal(0, result.status, result.err)

@@ -276,7 +276,8 @@ mtl_status mtl_file_read(mtl_context *ctx, const char *path, size_t most, char *
     mtl_status status = mtl_input_open(ctx, path, false, &in);
     char *made = NULL;
     if (status == MTL_OK && in.size > most)
-        status = mtl_fail(ctx, MTL_ERR_FORMAT, "%s: %" PRIu64 " bytes, which should be at most %zu", path, in.size, most);
+        status =
+            mtl_fail(ctx, MTL_ERR_FORMAT, "%s: %" PRIu64 " bytes, which should be at most %zu", path, in.size, most);
     if (status == MTL_OK && !(made = malloc((size_t)in.size + 1)))
         status = mtl_fail(ctx, MTL_ERR_MEMORY, "no host memory left");
     if (status == MTL_OK)

@@ -1,6 +1,7 @@
 /* Signals, and how they stop code that does not want to stop. A signal sets a hook on the coroutine that runs; the hook
-   raises an error in code that is not mtl's own, and goes on to raise it: what catches errors in a recipe (box.c) raises
-   it again. A function of C never meets a hook: where one of Lua's own takes long (a pattern), the program ends. */
+   raises an error in code that is not mtl's own, and goes on to raise it: what catches errors in a recipe (box.c)
+   raises it again. A function of C never meets a hook: where one of Lua's own takes long (a pattern), the program ends.
+ */
 #include <signal.h>
 #include <string.h>
 #include <sys/time.h>
@@ -73,7 +74,7 @@ static void end_now(int number)
 static void on_alarm(int number)
 {
     (void)number;
-    if (in_c && calls == calls_before)
+    if (ticks > 0 && in_c && calls == calls_before)
         end_now(interrupt);
     calls_before = calls;
     if (ticks < TICKS)
@@ -112,15 +113,17 @@ static void handle(int number, void (*handler)(int), int flags, struct sigaction
 
 /* core.catch_signals([saves = true]): the first ^C or SIGTERM is kept for core.interrupted; where that is not asked
    within a second, code of a recipe's is stopped. A second ^C ends the program with status 130. With false there is
-   nothing to save yet: the first one ends it. A closed pipe and a file too large become errors of the write. */
+   nothing to save yet: the first one ends it. A file too large, and with true a closed pipe, become errors of the
+   write. */
 static int l_catch_signals(lua_State *L)
 {
     saves = lua_isnone(L, 1) || lua_toboolean(L, 1);
     handle(SIGALRM, on_alarm, SA_RESTART, NULL);
     handle(SIGINT, on_signal, SA_RESTART, NULL);
     handle(SIGTERM, on_signal, SA_RESTART, NULL);
-    handle(SIGPIPE, SIG_IGN, 0, NULL);
     handle(SIGXFSZ, SIG_IGN, 0, NULL);
+    if (saves)
+        handle(SIGPIPE, SIG_IGN, 0, NULL);
     return 0;
 }
 

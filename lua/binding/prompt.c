@@ -172,8 +172,7 @@ void lmtl_open_prompt(lua_State *L)
 {
     static const luaL_Reg meta[] = {{"__gc", prompt_gc}, {NULL, NULL}};
     static const luaL_Reg methods[] = {{"read", p_read}, {"add", p_add}, {NULL, NULL}};
-    static const luaL_Reg functions[] = {
-        {"prompt", l_prompt}, {"private_folder", l_private_folder}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"prompt", l_prompt}, {"private_folder", l_private_folder}, {NULL, NULL}};
     lmtl_type(L, PROMPT, meta, methods);
     luaL_setfuncs(L, functions, 0);
 }

@@ -1,6 +1,6 @@
 /* The second wall around recipes, the kernel's: files may be changed in a few places only (Landlock), and there are no
-   connections and no new programs (seccomp). It holds for this thread, those that it starts and for child processes, and
-   nothing takes it down again. What a kernel or the headers lack is left out, and said. */
+   connections and no new programs (seccomp). It holds for this thread, those that it starts and for child processes,
+   and nothing takes it down again. What a kernel or the headers lack is left out, and said. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -39,7 +39,7 @@
 #define CHANGES                                                                                                        \
     (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |                  \
      LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | REFER | TRUNCATE)
-#define SIGNALS   (UINT64_C(1) << 1) /* to processes beyond the wall */
+#define SIGNALS   (UINT64_C(1) << 1)                         /* to processes beyond the wall */
 #define OF_A_FILE (LANDLOCK_ACCESS_FS_WRITE_FILE | TRUNCATE) /* the rest needs a folder */
 
 /* Version of the kernel's Landlock; 0: it has none. */
@@ -62,8 +62,8 @@ static bool allow(int rules, const char *path, bool change, int version)
     if (rule.parent_fd < 0)
         return errno == ENOENT || errno == ENOTDIR || errno == EACCES;
     bool done = fstat(rule.parent_fd, &info) == 0;
-    rule.allowed_access = !change ? LANDLOCK_ACCESS_FS_REMOVE_DIR
-                                  : known(version, S_ISDIR(info.st_mode) ? CHANGES : OF_A_FILE);
+    rule.allowed_access =
+        !change ? LANDLOCK_ACCESS_FS_REMOVE_DIR : known(version, S_ISDIR(info.st_mode) ? CHANGES : OF_A_FILE);
     done = done && syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;
     close(rule.parent_fd);
     return done;
@@ -111,12 +111,37 @@ static const char *wall_files(lua_State *L)
 
 /* Connections, other processes' memory, and what would lead around this wall. */
 static const int refused[] = {
-    SYS_socket,           SYS_socketpair,        SYS_ptrace,          SYS_process_vm_readv, SYS_process_vm_writev,
-    SYS_io_uring_setup,   SYS_io_uring_register, SYS_io_uring_enter,  SYS_bpf,              SYS_perf_event_open,
-    SYS_userfaultfd,      SYS_keyctl,            SYS_add_key,         SYS_request_key,      SYS_mount,
-    SYS_umount2,          SYS_pivot_root,        SYS_chroot,          SYS_unshare,          SYS_setns,
-    SYS_init_module,      SYS_finit_module,      SYS_delete_module,   SYS_kexec_load,       SYS_reboot,
-    SYS_open_by_handle_at, SYS_pidfd_getfd,
+    SYS_socket,
+    SYS_socketpair,
+    SYS_ptrace,
+    SYS_process_vm_readv,
+    SYS_process_vm_writev,
+    SYS_bpf,
+    SYS_perf_event_open,
+    SYS_userfaultfd,
+    SYS_keyctl,
+    SYS_add_key,
+    SYS_request_key,
+    SYS_mount,
+    SYS_umount2,
+    SYS_pivot_root,
+    SYS_chroot,
+    SYS_unshare,
+    SYS_setns,
+    SYS_init_module,
+    SYS_finit_module,
+    SYS_delete_module,
+    SYS_kexec_load,
+    SYS_reboot,
+    SYS_open_by_handle_at,
+#ifdef SYS_io_uring_setup
+    SYS_io_uring_setup,
+    SYS_io_uring_register,
+    SYS_io_uring_enter,
+#endif
+#ifdef SYS_pidfd_getfd
+    SYS_pidfd_getfd,
+#endif
 };
 static const int programs[] = {SYS_execve, SYS_execveat};
 
@@ -154,15 +179,15 @@ static const char *wall_calls(bool exec)
 }
 
 /* core.wall({ paths below which files may be changed }, { folders below which empty ones may be removed }, exec) -> why
-   files are not walled, or nil; the same of connections and new programs (`exec`: these are left). Before any thread is
-   started. */
+   files are not walled, or nil; the same of connections and new programs (exec = true: these are left; nil: nothing
+   is changed there). Before any thread is started. */
 static int l_wall(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     luaL_checktype(L, 2, LUA_TTABLE);
-    bool exec = lua_toboolean(L, 3);
+    lua_settop(L, 3);
     lua_pushstring(L, wall_files(L));
-    lua_pushstring(L, wall_calls(exec));
+    lua_pushstring(L, lua_isnil(L, 3) ? NULL : wall_calls(lua_toboolean(L, 3)));
     return 2;
 }
 

@@ -1,6 +1,6 @@
 --- The one check that a path goes through before any reader or writer opens it. Links are resolved first. Once a recipe
 -- runs confined, only what lies below an allowed folder may be read, and nothing be written unless a folder was allowed
--- for that; and readers follow no link that comes after the check.
+-- for that. The program then has readers follow no link either (core.refuse_links): one may come after the check.
 local core = require "mtl.core"
 
 local path = {}
@@ -20,7 +20,6 @@ end
 --- From now on only allowed folders are open. There is no way back within a process.
 function path.confine()
   confined = true
-  core.refuse_links()
 end
 
 function path.confined()

@@ -24,8 +24,9 @@ function stop.within(t, e)
   end
   local kept = t.saved_step and ("what was saved at step %d goes on with: mtl run --resume %s"):format(t.saved_step,
     t.out) or "nothing was saved yet"
-  return select(2, pcall(failure.raise, 128 + signal, "stopped in step %d, within the recipe's own code%s; %s", t.at.step,
-    type(e) == "string" and " (" .. e .. ")" or "", kept))
+  local where = type(e) == "string" and " (" .. e .. ")" or ""
+  return select(2, pcall(failure.raise, 128 + signal, "stopped in step %d, within the recipe's own code%s; %s",
+    t.at.step, where, kept))
 end
 
 return stop

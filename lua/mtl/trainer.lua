@@ -145,10 +145,10 @@ local function train_stages(t)
   local at = t.at
   while at.stage <= #t.recipe.stages and at.step < (t.max_steps or math.huge) do
     local stage = t:enter()
-    local over, stop
+    local over, enough
     repeat
-      over, stop = train_epoch(t, stage)
-      if stop then
+      over, enough = train_epoch(t, stage)
+      if enough then
         return
       end
       over = end_epoch(t, stage, over)

@@ -1,6 +1,6 @@
 --- The second wall around a recipe, the kernel's: this process and those that it starts may change files only below a
--- few folders, open no connections and, where nothing needs them, start no programs. It is put up before a recipe's code
--- is read, and what stands of it goes into run.json.
+-- few folders, open no connections and, where nothing needs them, start no programs. It is put up before a recipe's
+-- code is read, and what stands of it goes into run.json.
 local core = require "mtl.core"
 local path = require "mtl.path"
 
@@ -8,7 +8,7 @@ local wall = {}
 
 local standing = { trust = true } -- what run.json says
 local made = {}                   -- folders made for it, the deepest last
-local caches, exec = {}, false
+local caches = {}
 
 -- Where drivers of OpenCL keep what they compiled, and the nodes that they open.
 local function driver_paths()
@@ -57,7 +57,7 @@ function wall.up(options)
   end
   local opencl = (options.device or ""):find "^opencl"
   caches = opencl and driver_paths() or {}
-  exec = options.exec or opencl and true or false
+  local exec = options.exec or opencl and true or false
   local no_files, no_calls = core.wall(list(options.folders or {}), above, exec)
   standing = { trust = false, files = no_files or "Landlock", calls = no_calls or "seccomp", programs = exec,
     opencl = opencl and true or false }
@@ -66,7 +66,7 @@ end
 --- From now on only files below this folder may be changed, and a recipe has no others.
 function wall.narrow(folder)
   if not standing.trust and standing.files == "Landlock" then
-    core.wall(list { folder }, {}, exec)
+    core.wall(list { folder }, {})
   end
 end
 

@@ -107,9 +107,10 @@ local function start(file, options, argv)
   local jobs, all = options.jobs or 1, options.threads or core.cores()
   p.alone = jobs == 1 and not options.dry_run
   local c = { program = argv[0] or "mtl", recipe = file, dir = options.out or path.join("runs", p.recipe .. "-compare"),
-    data = options.data, device = options.device, trust = options.trust, memory = options.memory, jobs = jobs, quiet = options.quiet,
-    all_threads = all, threads = math.max(1, all // jobs) }
+    data = options.data, device = options.device, trust = options.trust, memory = options.memory, jobs = jobs,
+    quiet = options.quiet, all_threads = all, threads = math.max(1, all // jobs) }
   core.mkdir(c.dir)
+  wall.narrow(c.dir)
   if not core.lock(c.dir) then
     error(("compare: '%s' is in use by another mtl compare, or by runs of one that are about to end"):format(c.dir), 0)
   end

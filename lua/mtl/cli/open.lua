@@ -51,6 +51,7 @@ function open.confine(options, folders, exec)
   open.cap(options)
   if not options.trust then
     package.path, package.cpath = "", "" -- all of mtl is within the program
+    core.refuse_links()
     wall.up { folders = folders, exec = exec, device = options.device or device.default() }
   end
 end
@@ -64,9 +65,9 @@ function open.data_folder(dir)
 end
 
 --- The wall has a door for OpenCL's drivers, which start a compiler, only where the call asks for OpenCL.
-function open.check_device(recipe)
+function open.check_device(recipe, options)
   local standing = wall.standing()
-  if not standing.trust and not standing.opencl and tostring(recipe.device):find "^opencl" then
+  if not standing.trust and not options.device and not standing.opencl and tostring(recipe.device):find "^opencl" then
     error(("recipe: device is '%s', which it may not choose itself; run with --device %s"):format(recipe.device,
       recipe.device), 0)
   end
@@ -90,7 +91,7 @@ function open.recipe(file, options)
     error(("%s returns %s; a recipe ends with: return mtl.recipe { ... }"):format(file, recipe == nil and "nothing"
       or "a " .. type(recipe) .. " that mtl.recipe did not make"), 0)
   end
-  open.check_device(recipe)
+  open.check_device(recipe, options)
   return recipe, box.files
 end
 

@@ -68,7 +68,6 @@ local function resume(options, rest)
   end
   local recipe, _, files = require "mtl.run".open(run, { trust = options.trust, data_dir = options.data })
   options.folder = info.recipe.folder
-  open.check_device(recipe)
   return recipe, files
 end
 
