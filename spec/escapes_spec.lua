@@ -281,4 +281,21 @@ describe("a recipe that never ends", function()
       assert.is_true(r.seconds < 3.5, ("%.1f s, %d presses"):format(r.seconds, r.presses))
     end)
   end
+
+  it("ends by one ^C where it is only read, by any command", function()
+    program.write(folder .. "/recipe.lua", "warn 'begun' while true do pcall(function() while true do end end) end")
+    program.write(folder .. "/load.sh", [[
+      "$MTL_PROGRAM" "$@" 2>err &
+      until grep -q begun err; do sleep 0.01; done
+      kill -INT $!
+      wait $!]])
+    for _, words in ipairs { "run recipe.lua --out one", "check recipe.lua",
+      "compare recipe.lua --policies uniform" } do
+      local list = { "load.sh" }
+      for word in words:gmatch "%S+" do
+        list[#list + 1] = word
+      end
+      assert.equal(130, program.run(folder, list, nil, "sh").status, words)
+    end
+  end)
 end)

@@ -31,7 +31,8 @@ describe("sandbox", function()
     for i in pairs(package.searchers) do
       package.searchers[i] = searchers[i]
     end
-    debug.getmetatable("").__metatable = nil
+    local strings = debug.getmetatable ""
+    strings.__metatable, strings.__index = nil, string
     os.execute("rm -r " .. root)
   end)
 

@@ -213,8 +213,7 @@ end
 
 local function run(recipe, options, hold)
   local t = open(recipe, options)
-  hold.t = t
-  t.on_signal = stop.check
+  hold.t, t.on_signal = t, stop.check
   if options.ready then
     options.ready(t)
   end
