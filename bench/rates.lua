@@ -1,9 +1,15 @@
--- What a device reaches under mtl: mtl lua bench/rates.lua [DEVICE]. One line of JSON: matrix_rate (float32, 4096 x
--- 4096, FLOP/s) and bandwidth (adding two tensors of 256 MiB, bytes read and written a second).
+-- What a device reaches under mtl: mtl lua bench/rates.lua [DEVICE [SIZE [THREADS]]]. One line of JSON: matrix_rate
+-- (float32, SIZE x SIZE or 4096 x 4096, FLOP/s; on the CPU that is OpenBLAS) and bandwidth (adding two tensors of 256
+-- MiB, bytes read and written a second).
 local core = require "mtl.core"
 local mtl = require "mtl"
 local device = arg[1] or "cpu"
-local times = device == "cpu" and 1 or 20
+local size = tonumber(arg[2]) or 4096
+local times = device == "cpu" and 3 or 20
+
+if arg[3] then
+  core.threads(tonumber(arg[3]))
+end
 
 -- Seconds of a call; one element of the last result is read, so that all have ended.
 local function timed(f)
@@ -23,8 +29,8 @@ local function timed(f)
 end
 
 mtl.manual_seed(1)
-local a, b = mtl.rand(4096, 4096):to(device), mtl.rand(4096, 4096):to(device)
-local matrix_rate = 2 * 4096 ^ 3 / timed(function() return a:matmul(b) end)
+local a, b = mtl.rand(size, size):to(device), mtl.rand(size, size):to(device)
+local matrix_rate = 2 * size ^ 3 / timed(function() return a:matmul(b) end)
 local x, y = mtl.rand(1 << 26):to(device), mtl.rand(1 << 26):to(device)
 local bandwidth = 3 * 4 * (1 << 26) / timed(function() return x + y end)
 print(core.json_encode { matrix_rate = matrix_rate, bandwidth = bandwidth })

@@ -1,5 +1,6 @@
--- Writes Lua modules as one C file: lua5.4 scripts/embed.lua OUT.c ROOT FILE.lua ...
--- A module is named by its path below ROOT: mtl/nn/init.lua is mtl.nn. See lua/binding/embedded.h.
+-- Writes Lua modules and pages of the manual as a C file: lua5.4 scripts/embed.lua OUT.c ROOT FILE.lua ... PAGE.md ...
+-- A module is named by its path below ROOT: mtl/nn/init.lua is mtl.nn. A page is a module that returns its text:
+-- .../docs/policies/focal.md is mtl.manual.policies/focal. See lua/binding/embedded.h.
 local out_path, root = arg[1], arg[2]
 local escapes = { ["\\"] = "\\\\", ['"'] = '\\"', ["\n"] = "\\n", ["\t"] = "\\t", ["?"] = "\\?" }
 
@@ -17,13 +18,21 @@ local function read(path)
   return text
 end
 
-local modules = {}
-for i = 3, #arg do
-  local path = arg[i]
+local function page(path)
+  local name = path:match "^.*/docs/(.*)%.md$"
+  return name and { name = "mtl.manual." .. name, chunk = "@docs/" .. name .. ".md",
+    text = ("return %q\n"):format(read(path)) }
+end
+
+local function module(path)
   assert(path:sub(1, #root + 1) == root .. "/", path .. " does not lie below " .. root)
   local below = path:sub(#root + 2)
-  local name = below:gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", ".")
-  modules[#modules + 1] = { name = name, chunk = "@" .. below, text = read(path) }
+  return { name = below:gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", "."), chunk = "@" .. below, text = read(path) }
+end
+
+local modules = {}
+for i = 3, #arg do
+  modules[#modules + 1] = page(arg[i]) or module(arg[i])
 end
 table.sort(modules, function(a, b) return a.name < b.name end)
 

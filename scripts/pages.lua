@@ -22,7 +22,7 @@ end
 
 local function option_text(option)
   local value = option.value and (option.optional and "[=%s]" or " %s"):format(option.value) or ""
-  return "--" .. option.name .. value
+  return (option.short and "-" .. option.short .. ", " or "") .. "--" .. option.name .. value
 end
 
 local function man()

@@ -1,38 +1,12 @@
--- docs/guide.md, done as it says: files are written, commands are run, in its order.
+-- docs/guide.md and docs/sharing.md, done as they say.
+local page = dofile "spec/support/page.lua"
 local program = dofile "spec/support/program.lua"
-
-local function blocks()
-  local list, text, from = {}, program.read "docs/guide.md", 1
-  while true do
-    local first, last, kind, body = text:find("```(%l+)\n(.-)```", from)
-    if not first then
-      return list
-    end
-    local line = select(2, text:sub(1, first):gsub("\n", "")) + 1
-    list[#list + 1], from = { kind = kind, body = body, line = line }, last + 1
-  end
-end
 
 describe("docs/guide.md", function()
   local folder = program.folder()
-  local mtl = assert(os.getenv "MTL_PROGRAM")
   teardown(function() program.remove(folder) end)
 
-  for _, block in ipairs(blocks()) do
-    it("line " .. block.line, function()
-      local name = block.kind == "lua" and assert(block.body:match "^%-%- file: (%S+)\n", "a file's name comes first")
-      if name then
-        program.write(folder .. "/" .. name, block.body)
-        return
-      end
-      assert.equal("sh", block.kind)
-      local r = program.run(folder, { "-c", ("set -e\nmtl() { '%s' \"$@\"; }\n%s"):format(mtl, block.body) }, nil,
-        "/bin/sh")
-      assert.equal("", r.err)
-      assert.equal(0, r.status)
-      assert.is_true(#r.out > 0 or block.body:find "%-%-quiet" ~= nil or block.body:find "make%-" ~= nil)
-    end)
-  end
+  page("docs/guide.md", folder, it)
 
   it("leads to models that know their tasks", function()
     local function kpis(run)
@@ -43,4 +17,11 @@ describe("docs/guide.md", function()
     assert.is_true(houses.price.kpi > 0.9 and houses.sold.kpi > 0.85)
     assert.is_true(shapes.shape.kpi > 0.85 and shapes.size.kpi > 0.6)
   end)
+end)
+
+describe("docs/sharing.md", function()
+  local folder = program.folder()
+  teardown(function() program.remove(folder) end)
+
+  page("docs/sharing.md", folder, it)
 end)

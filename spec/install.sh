@@ -15,6 +15,11 @@ bin/mtl version >/dev/null
 bin/mtl run share/mtl/recipes/toy.lua --out toy --quiet
 bin/mtl check share/mtl/recipes/multimnist.lua >/dev/null
 
+echo "install: a bundle"
+bin/mtl pack share/mtl/recipes/toy.lua -o toy.mtl --weights toy --quiet
+bin/mtl unpack toy.mtl -o unpacked --quiet
+bin/mtl eval unpacked >/dev/null
+
 echo "install: the module in a stock lua5.4"
 LUA_PATH="$prefix/share/lua/5.4/?.lua;$prefix/share/lua/5.4/?/init.lua" LUA_CPATH="$(dirname "$(dirname "$(find "$prefix" -name core.so)")")/?.so" lua5.4 -e '
   local mtl = require "mtl"

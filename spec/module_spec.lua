@@ -114,6 +114,23 @@ describe("a module of one's own", function()
     assert.same({ 3, 2 }, out.right:shape())
   end)
 
+  it("mixes experts by the weights of a gate", function()
+    local mix = nn.graph { inputs = { "w", "x" }, nodes = { { "y", nn.mixture(), from = { "w", "x" } } },
+      outputs = { y = "y" } }
+    local w, x = mtl.tensor { { 1, 0 }, { 0.25, 0.75 } }, mtl.tensor { { 1, 2, 3, 4 }, { 4, 0, 8, 4 } }
+    w:requires_grad(true)
+    x:requires_grad(true)
+    local y = mix { w = w, x = x }.y
+    assert.same({ { 1, 2 }, { 7, 3 } }, y:totable());
+    (y * mtl.tensor { { 1, 10 }, { 100, 1000 } }):sum():backward()
+    assert.same({ { 1, 10, 0, 0 }, { 25, 250, 75, 750 } }, x:grad():totable())
+    assert.same({ { 21, 43 }, { 400, 4800 } }, w:grad():totable())
+    local ok, message = pcall(nn.graph { inputs = { "w", "x" }, nodes = { { "y", nn.mixture(), from = { "w", "x" } } },
+      outputs = { y = "y" } }, { w = w, x = mtl.ones(2, 3) })
+    assert.is_false(ok)
+    assert.matches("y %(mixture%): .*%[3%].*multiple of 2", message)
+  end)
+
   it("is saved, and goes on to the same bits", function()
     local file = folder .. "/net.safetensors"
     mtl.manual_seed(1)

@@ -33,6 +33,45 @@ describe("the layers of dense prediction", function()
     assert.equal("nn.pad { bottom = 3, left = 1, mode = 'reflect', right = 2, top = 0, value = 0 }", tostring(l))
   end)
 
+  -- Many channels go another way than few: a convolution is the sum of those of its channels' parts.
+  it("convolve many channels as they do few", function()
+    local function parts_of(t, dim)
+      local parts = {}
+      for i = 1, t:shape(dim), 8 do
+        parts[#parts + 1] = core.tensor(t:slice(dim, i, i + 7):totable())
+        parts[#parts]:requires_grad(true)
+      end
+      return parts
+    end
+    local function near(a, b, what)
+      local off = (a - b):abs():max():item()
+      assert.is_true(off <= 2e-5 * (1 + b:abs():max():item()), ("%s: off by %g"):format(what, off))
+    end
+    mtl.manual_seed(1)
+    for _, case in ipairs { { 5, 24, 7, 13, 1 }, { 2, 16, 30, 26, 0 }, { 20, 32, 4, 4, 1 }, { 1, 64, 19, 33, 2 } } do
+      local batch, channels, height, width, padding = table.unpack(case)
+      local x, w, bias = mtl.randn(batch, channels, height, width), mtl.randn(40, channels, 3, 3), mtl.randn(40)
+      for _, t in ipairs { x, w, bias } do
+        t:requires_grad(true)
+      end
+      local y = x:conv2d(w, bias, { padding = padding })
+      local dy, sum = mtl.randn(table.unpack(y:shape())), nil
+      y:backward(dy)
+      local xs, ws = parts_of(x, 2), parts_of(w, 2)
+      for i in ipairs(xs) do
+        local part = xs[i]:conv2d(ws[i], nil, { padding = padding })
+        part:backward(dy, { retain = true })
+        sum = sum and sum + part or part
+      end
+      local shown = table.concat(case, " ")
+      near(y, sum + bias:reshape(1, 40, 1, 1), shown .. ": output")
+      for i in ipairs(xs) do
+        near(x:grad():slice(2, 8 * i - 7, 8 * i), xs[i]:grad(), shown .. ": gradient of the input")
+        near(w:grad():slice(2, 8 * i - 7, 8 * i), ws[i]:grad(), shown .. ": gradient of the weight")
+      end
+    end
+  end)
+
   it("make an encoder and a decoder", function()
     local net = nn.sequential {
       nn.conv2d(nil, 8, 3, { stride = 2, padding = 1 }), nn.relu(),

@@ -172,4 +172,5 @@ def main():
     print(json.dumps({training.name: training.seconds for training in trainings}))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,15 +1,17 @@
--- W2: the network of recipes/multimnist.lua on made-up images: two heads of 10 classes.
+-- W2: the network of recipes/multimnist.lua on made-up images: two heads of 10 classes. W3 is this one under other
+-- policies (--set policy=pcgrad).
 local mtl = require "mtl"
 local nn = mtl.nn
 
 mtl.manual_seed(1)
+local rows = ... or 10240
 
 return mtl.recipe {
   name = "lenet",
   data = mtl.data.tensors {
-    inputs = mtl.randn(10240, 1, 28, 28),
-    targets = { left = (mtl.rand(10240) * 10):cast "int32", right = (mtl.rand(10240) * 10):cast "int32" },
-    split = { 1 }, batch = 256,
+    inputs = mtl.randn(rows, 1, 28, 28),
+    targets = { left = (mtl.rand(rows) * 10):cast "int32", right = (mtl.rand(rows) * 10):cast "int32" },
+    classes = { left = 10, right = 10 }, split = { 1 }, batch = 256,
   },
   trunk = nn.sequential {
     nn.conv2d(1, 10, 5), nn.relu(), nn.max_pool2d(2),

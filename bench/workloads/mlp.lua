@@ -3,15 +3,16 @@ local mtl = require "mtl"
 local nn = mtl.nn
 
 mtl.manual_seed(1)
-local x = mtl.randn(12800, 64)
+local rows = ... or 12800
+local x = mtl.randn(rows, 64)
 
 return mtl.recipe {
   name = "mlp",
   data = mtl.data.tensors {
     inputs = x,
-    targets = { bought = mtl.gt(x:select(2, 1), 0):cast "float32", kind = (mtl.rand(12800) * 5):cast "int32",
+    targets = { bought = mtl.gt(x:select(2, 1), 0):cast "float32", kind = (mtl.rand(rows) * 5):cast "int32",
       amount = x:select(2, 2) },
-    split = { 1 }, batch = 128,
+    classes = { kind = 5 }, split = { 1 }, batch = 128,
   },
   trunk = nn.sequential { nn.linear(64, 256), nn.relu(), nn.linear(256, 128), nn.relu() },
   tasks = {

@@ -4,7 +4,7 @@ local mtl = require "mtl"
 local nn = mtl.nn
 
 mtl.manual_seed(1)
-local rows = 1280
+local rows = ... or 1280
 local nodes = {}
 
 local function add(name, layer, ...)
@@ -41,7 +41,7 @@ return mtl.recipe {
   data = mtl.data.tensors {
     inputs = mtl.randn(rows, 3, 32, 32),
     targets = { coarse = (mtl.rand(rows) * 10):cast "int32", fine = (mtl.rand(rows) * 100):cast "int32" },
-    split = { 1 }, batch = 64,
+    classes = { coarse = 10, fine = 100 }, split = { 1 }, batch = 64,
   },
   model = nn.graph { inputs = { "input" }, nodes = nodes, outputs = { coarse = "coarse", fine = "fine" } },
   tasks = {

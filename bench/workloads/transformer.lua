@@ -3,14 +3,14 @@ local mtl = require "mtl"
 local nn = mtl.nn
 
 mtl.manual_seed(1)
-local rows, options = 1280, { dim_feedforward = 512, dropout = 0 }
+local rows, options = ... or 1280, { dim_feedforward = 512, dropout = 0 }
 
 return mtl.recipe {
   name = "transformer",
   data = mtl.data.tensors {
     inputs = mtl.randn(rows, 64, 128),
     targets = { kind = (mtl.rand(rows) * 10):cast "int32", amount = mtl.rand(rows) },
-    split = { 1 }, batch = 32,
+    classes = { kind = 10 }, split = { 1 }, batch = 32,
   },
   trunk = nn.sequential {
     nn.transformer_encoder_layer(128, 4, options), nn.transformer_encoder_layer(128, 4, options),

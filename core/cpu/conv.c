@@ -6,7 +6,14 @@
 
 /* Columns that are worked on at once: STRIP floats, half of a usual second-level cache, but at least so many pixels. */
 enum { STRIP = 64 * 1024, LEAST = 128, LEAST_SUM = 256, WIDE = 2 * LANES };
-enum { MAX_CHUNKS = 16, MAX_PARTS = 16 * 1024 * 1024, AT_ONCE = 64 };
+/* Sums: weights of a block, items of work, floats of all parts, pixels of small images at once. */
+enum { BLOCK = 64 * 1024, SHARES = 16, MAX_PARTS = 16 * 1024 * 1024, SUM_PIXELS = 256 };
+enum { AT_ONCE = 64 };
+
+static int64_t between(int64_t n, int64_t low, int64_t high)
+{
+    return n > high ? high : n < low ? low : n;
+}
 
 /* Strips of at least `least` pixels. */
 static plan plan_of(const mtl_conv *c, int64_t least)
@@ -29,6 +36,7 @@ static plan plan_of(const mtl_conv *c, int64_t least)
     p.strip = ((p.pixels + p.strips - 1) / p.strips + WIDE - 1) / WIDE * WIDE; /* even ones */
     p.strip = p.strip < p.pixels ? p.strip : p.pixels;
     p.strips = (p.pixels + p.strip - 1) / p.strip;
+    p.pitch = p.patch;
     return p;
 }
 
@@ -208,6 +216,8 @@ static mtl_status forward(const plan *p, int64_t g, const mtl_tensor *x, const f
     float *to = mtl_f32(y) + start_of(p, g, p->output), *own;
     weight += g * c->out_channels * p->patch;
     bias = bias ? bias + g * c->out_channels : NULL;
+    if (mtl_winograd_pays(p))
+        return mtl_winograd(p, x, from, weight, bias, to);
     int64_t items = c->batch * p->strips, packed = p->slides ? mtl_slide_weight(p, weight, NULL) : 0;
     int64_t each = p->bordered + (p->plain || p->slides ? 0 : mtl_sgemm_packed(p->strip, p->patch) + LANES);
     int threads = threads_for(x->ctx, p, items, 1);
@@ -252,8 +262,8 @@ static mtl_status conv2d(const mtl_conv *c, const mtl_tensor *x, const mtl_tenso
     return MTL_OK;
 }
 
-/* With stride 1, dx is the convolution of dy, with a border, with the weight turned about. It pays where that slides
-   and the border adds little. */
+/* With stride 1, dx is the convolution of dy, with a border, with the weight turned about. It pays where the border
+   adds little. */
 static bool turns(const mtl_conv *c, int64_t rows, plan *p)
 {
     mtl_conv back = {.batch = rows * c->batch,
@@ -278,7 +288,7 @@ static bool turns(const mtl_conv *c, int64_t rows, plan *p)
     if (c->out_h + back.pad_h != c->height + c->pad_h || c->out_w + back.pad_w != c->width + c->pad_w)
         return false;
     *p = plan_of(&back, LEAST);
-    return p->slides && 4 * c->height * c->width <= 5 * c->out_h * c->out_w;
+    return 4 * c->height * c->width <= 5 * c->out_h * c->out_w;
 }
 
 static mtl_status turned_grad(const plan *p, const mtl_tensor *w, const mtl_tensor *dy, mtl_tensor *dx)
@@ -290,6 +300,7 @@ static mtl_status turned_grad(const plan *p, const mtl_tensor *w, const mtl_tens
     mtl_tensor *room = NULL;
     float *turned;
     MTL_TRY(scratch(dx, c->groups * n * size, &room, &turned));
+#pragma omp parallel for schedule(static) num_threads(MTL_CPU_THREADS(dx->ctx, c->groups *n *size / MTL_CPU_GRAIN))
     for (int64_t at = 0; at < c->groups * n; at++) { /* of each group, [from, to] becomes [to, from] */
         int64_t from = at % c->in_channels * c->out_channels + at % n / c->in_channels;
         const float *in = weight + (at / n * n + from) * size;
@@ -341,15 +352,31 @@ static mtl_status input_grad(const plan *p, int64_t g, int64_t rows, const mtl_t
     return MTL_OK;
 }
 
-/* Sums over the batch: dw and db of all cotangents at once, over a few images (or a strip of one) at a time. */
+/* Sums over the batch: dw and db of all cotangents at once, over a few images (or a strip of one) at a time. Cut into
+   chunks of images, whose sums are added in the end, and where there are many weights into blocks of input channels: a
+   block's weights then stay in the cache, and there is less to add. */
 typedef struct {
     plan p;
     const int32_t *places;
-    int64_t lines;         /* cotangents times output channels */
-    int64_t group;         /* images at once */
-    int64_t weights, part; /* floats of dw (0: not wanted), and of dw and db */
+    int64_t lines;          /* cotangents times output channels */
+    int64_t blocks, chunks; /* of input channels; of images */
+    int64_t group;          /* images at once */
+    int64_t weights, part;  /* floats of dw (0: not wanted), and of dw and db */
     const float *x, *dy;
 } summing;
+
+/* Channels of block `at`, as a convolution of their own: its plan, and its first channel. */
+static plan block_of(const summing *s, int64_t at, int64_t *first)
+{
+    plan p = s->p;
+    const mtl_conv *c = &s->p.c;
+    int64_t end;
+    mtl_block(c->in_channels, s->blocks, at, first, &end);
+    p.c.in_channels = end - *first;
+    p.patch = p.c.in_channels * c->kernel_h * c->kernel_w;
+    p.bordered = p.c.in_channels * p.high * p.wide + LANES;
+    return p;
+}
 
 /* The pixels of a line of dy: cotangent line / O, output channel line % O. */
 static const float *line_of(const summing *s, int64_t image, int64_t line)
@@ -360,35 +387,35 @@ static const float *line_of(const summing *s, int64_t image, int64_t line)
 
 static int64_t room_of(const summing *s)
 {
-    const plan *p = &s->p;
-    int64_t pitch = s->group * p->strip;
+    int64_t first, pitch = s->group * s->p.strip;
+    plan p = block_of(s, s->blocks - 1, &first); /* none is larger */
     if (!s->weights)
         return 0;
-    return p->slides ? s->group * p->bordered : p->bordered + pitch * s->lines + (pitch + LANES) * p->patch;
+    return p.slides ? s->group * p.bordered : p.bordered + pitch * s->lines + (pitch + LANES) * p.patch;
 }
 
-static void slide_share(const summing *s, int64_t image, int64_t n, float *room, float *part)
+static void slide_share(const summing *s, const plan *p, const float *x, int64_t image, int64_t n, float *room,
+                        float *part)
 {
-    const plan *p = &s->p;
     for (int64_t i = 0; p->border && i < n; i++)
-        image_of(p, image + i, s->x, room + i * p->bordered);
-    mtl_slide_sums(p, s->places, s->lines, n, p->border ? room : s->x + image * p->image,
+        image_of(p, image + i, x, room + i * p->bordered);
+    mtl_slide_sums(p, s->places, s->lines, n, p->border ? room : x + image * p->image,
                    p->border ? p->bordered : p->image, line_of(s, image, 0), part);
 }
 
-static void column_share(const summing *s, int64_t image, int64_t n, float *room, float *part)
+static void column_share(const summing *s, const plan *p, const float *x, int64_t image, int64_t n, float *room,
+                         float *part)
 {
-    const plan *p = &s->p;
     float *dys = room + p->bordered, *cols = dys + s->group * p->strip * s->lines;
     for (int64_t strip = 0; strip < p->strips; strip++) {
         int64_t first, pixels = strip_of(p, strip, &first), width = n * pixels, pitch = width + LANES;
         for (int64_t i = 0; i < n; i++) {
-            columns(p, image_of(p, image + i, s->x, room), first, pixels, pitch, cols + i * pixels);
+            columns(p, image_of(p, image + i, x, room), first, pixels, pitch, cols + i * pixels);
             for (int64_t line = 0; line < s->lines; line++)
                 memcpy(dys + line * width + i * pixels, line_of(s, image + i, line) + first,
                        (size_t)pixels * sizeof *dys);
         }
-        mtl_sgemm(false, true, s->lines, p->patch, width, 1.0f, dys, width, cols, pitch, NULL, 1.0f, part, p->patch);
+        mtl_sgemm(false, true, s->lines, p->patch, width, 1.0f, dys, width, cols, pitch, NULL, 1.0f, part, p->pitch);
     }
 }
 
@@ -404,14 +431,24 @@ static void bias_share(const summing *s, int64_t image, float *part)
     }
 }
 
-/* part = dw and db of images [image, end) */
-static void sum_images(const summing *s, int64_t image, int64_t end, float *room, float *part)
+/* dw of a block of channels, from the images of a chunk; db with the first block. `part` is the chunk's. */
+static void sum_images(const summing *s, int64_t chunk, int64_t block, float *room, float *part)
 {
-    memset(part, 0, (size_t)s->part * sizeof *part);
-    for (int64_t b = image; b < end && s->weights; b += s->group)
-        (s->p.slides ? slide_share : column_share)(s, b, end - b < s->group ? end - b : s->group, room, part);
-    for (int64_t b = image; b < end && s->part > s->weights; b++)
-        bias_share(s, b, part + s->weights);
+    int64_t channel, begin, end;
+    plan p = block_of(s, block, &channel);
+    const mtl_conv *c = &s->p.c;
+    float *own = part + channel * c->kernel_h * c->kernel_w;
+    mtl_block(c->batch, s->chunks, chunk, &begin, &end);
+    for (int64_t line = 0; s->weights && line < s->lines; line++)
+        memset(own + line * p.pitch, 0, (size_t)p.patch * sizeof *own);
+    for (int64_t b = begin; b < end && s->weights; b += s->group)
+        (p.slides ? slide_share : column_share)(s, &p, s->x + channel * c->height * c->width, b,
+                                                between(end - b, 0, s->group), room, own);
+    if (block == 0 && s->part > s->weights) {
+        memset(part + s->weights, 0, (size_t)s->lines * sizeof *part);
+        for (int64_t b = begin; b < end; b++)
+            bias_share(s, b, part + s->weights);
+    }
 }
 
 /* out[i] = the sum of the chunks' parts, in their order */
@@ -430,11 +467,6 @@ static void add_parts(const mtl_context *ctx, int64_t chunks, int64_t stride, co
     }
 }
 
-static int64_t between(int64_t n, int64_t low, int64_t high)
-{
-    return n < low ? low : n < high ? n : high;
-}
-
 /* dw and db of group g. x NULL: dw is not wanted. */
 static mtl_status parameter_grad(const plan *p, int64_t g, int64_t rows, const mtl_tensor *x, const mtl_tensor *dy,
                                  mtl_tensor *dw, mtl_tensor *db)
@@ -449,34 +481,38 @@ static mtl_status parameter_grad(const plan *p, int64_t g, int64_t rows, const m
     s.weights = dw ? s.lines * p->patch : 0;
     s.part = s.weights + (db ? s.lines : 0);
     int64_t batch = between(p->c.batch, 1, INT64_MAX);
-    int64_t chunks = between(between(MAX_PARTS / (s.part + 1), 2, MAX_CHUNKS), 1, batch);
-    int64_t fit = p->slides ? 1024 / p->pixels : p->strips > 1 ? 1 : STRIP / (p->pixels * (p->patch + s.lines));
-    s.group = between(fit, 1, (batch + chunks - 1) / chunks);
-    int64_t each = room_of(&s);
-    int threads = threads_for(dy->ctx, p, chunks, rows);
-    mtl_status status = scratch(dy, chunks * s.part + threads * each, &room, &own);
+    s.blocks = between(between(s.weights / BLOCK, 1, SHARES), 1, p->c.in_channels);
+    s.chunks = between(between(SHARES / s.blocks, 1, MAX_PARTS / (s.part + 1) + 1), 1, batch);
+    int64_t fit = p->slides ? 1024 / p->pixels : p->strips > 1 ? 1 : SUM_PIXELS / p->pixels;
+    s.group = between(between(fit, 1, INT64_MAX), 1, (batch + s.chunks - 1) / s.chunks);
+    int64_t each = room_of(&s), items = s.blocks * s.chunks;
+    int threads = threads_for(dy->ctx, p, items, rows);
+    mtl_status status = scratch(dy, s.chunks * s.part + threads * each, &room, &own);
     if (status == MTL_OK)
         status = places_of(p, dy, &map, &s.places);
     if (status != MTL_OK)
         goto done;
-    float *work = own + chunks * s.part;
+    float *work = own + s.chunks * s.part;
 #pragma omp parallel for schedule(static, 1) num_threads(threads)
     for (int64_t t = 0; t < threads; t++) {
-        if (dw && p->border)
-            memset(work + t * each, 0, (size_t)((p->slides ? s.group : 1) * p->bordered) * sizeof *work);
-        for (int64_t chunk = chunks * t / threads; chunk < chunks * (t + 1) / threads; chunk++) {
-            int64_t image, end;
-            mtl_block(p->c.batch, chunks, chunk, &image, &end);
-            sum_images(&s, image, end, work + t * each, own + chunk * s.part);
+        int64_t wide = 0; /* the block that the borders in the room are of; all blocks' sizes differ by one at most */
+        for (int64_t item = items * t / threads; item < items * (t + 1) / threads; item++) {
+            int64_t first;
+            plan block = block_of(&s, item / s.chunks, &first);
+            if (dw && p->border && block.bordered != wide)
+                memset(work + t * each, 0, (size_t)((p->slides ? s.group : 1) * block.bordered) * sizeof *work);
+            wide = block.bordered;
+            sum_images(&s, item % s.chunks, item / s.chunks, work + t * each, own + item % s.chunks * s.part);
         }
     }
     int64_t pieces = groups > 1 ? rows : 1; /* a cotangent's lines of one group are neighbours */
     for (int64_t r = 0; r < pieces; r++) {
         int64_t from = r * out, to = r * groups * out + g * out;
         if (dw)
-            add_parts(dy->ctx, chunks, s.part, own + from * p->patch, s.weights / pieces, mtl_f32(dw) + to * p->patch);
+            add_parts(dy->ctx, s.chunks, s.part, own + from * p->patch, s.weights / pieces,
+                      mtl_f32(dw) + to * p->patch);
         if (db)
-            add_parts(dy->ctx, chunks, s.part, own + s.weights + from, s.lines / pieces, mtl_f32(db) + to);
+            add_parts(dy->ctx, s.chunks, s.part, own + s.weights + from, s.lines / pieces, mtl_f32(db) + to);
     }
 done:
     mtl_tensor_release(room);
@@ -493,6 +529,10 @@ static mtl_status conv2d_grad(const mtl_conv *c, int64_t rows, const mtl_tensor 
         return mtl_depthwise_grad(c, rows, x, w, dy, dx, dw, db);
     if (back)
         MTL_TRY(turned_grad(&turned, w, dy, dx));
+    if (dw && c->groups == 1 && mtl_winograd_pays(&sum)) {
+        MTL_TRY(mtl_winograd_sums(&sum, rows, dy, mtl_f32(x), mtl_f32(dy), mtl_f32(dw)));
+        dw = NULL;
+    }
     for (int64_t g = 0; g < c->groups; g++) {
         if (dx && !back)
             MTL_TRY(input_grad(&p, g, rows, w, dy, dx));

@@ -19,6 +19,7 @@ typedef struct {
     bool plain;            /* 1 x 1, each pixel once: the image is its own columns */
     bool slides;           /* no columns are needed: see slide.c */
     int64_t strip, strips; /* else: pixels that are worked on at once, of each image */
+    int64_t pitch;         /* floats from a line of dw to the next: the patch of all channels */
 } plan;
 
 /* Where the windows lie, for slide.c: the corners of the patch, and the first pixel of each piece. */
@@ -34,11 +35,22 @@ int64_t mtl_slide_weight(const plan *p, const float *weight, float *packed);
 void mtl_slide_forward(const plan *p, const int32_t *places, const float *packed, const float *bias, const float *image,
                        int64_t first, int64_t end, float *y);
 
-/* part [lines, patch] += dw of `images` images, `step` apart; lines: cotangents times output channels; dy: the first
-   cotangent of the first image */
+/* part [lines, patch], p->pitch apart, += dw of `images` images, `step` apart; lines: cotangents times output channels;
+   dy: the first cotangent of the first image */
 #define mtl_slide_sums MTL_CPU(slide_sums)
 void mtl_slide_sums(const plan *p, const int32_t *places, int64_t lines, int64_t images, const float *image,
                     int64_t step, const float *dy, float *part);
+
+/* Windows of 3 x 3 in fewer multiplications (winograd.c), where there are enough channels: y of a plan's group; and of
+   a convolution without groups the dw of `rows` cotangents. `like` is any tensor of the device. */
+#define mtl_winograd_pays MTL_CPU(winograd_pays)
+#define mtl_winograd      MTL_CPU(winograd)
+#define mtl_winograd_sums MTL_CPU(winograd_sums)
+bool mtl_winograd_pays(const plan *p);
+mtl_status mtl_winograd(const plan *p, const mtl_tensor *like, const float *x, const float *weight, const float *bias,
+                        float *y);
+mtl_status mtl_winograd_sums(const plan *p, int64_t rows, const mtl_tensor *like, const float *x, const float *dy,
+                             float *dw);
 
 /* Groups of one input channel each: depthwise.c, and the two kernels for them. */
 static inline bool mtl_is_depthwise(const mtl_conv *c)

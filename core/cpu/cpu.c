@@ -5,13 +5,23 @@
 #include <string.h>
 
 #include <cblas.h>
+#include <sys/mman.h>
 
 #include "tensor/pool.h"
+
+/* From this size on, memory is asked for in huge pages: kernels walk over many channels at once, each on pages of its
+   own, more than the TLB holds of small ones. */
+#define HUGE ((size_t)2 * 1024 * 1024)
 
 static void *cpu_alloc(mtl_device *device, size_t bytes)
 {
     (void)device;
-    return aligned_alloc(64, bytes); /* the pool rounds to multiples of 64 */
+    void *data = aligned_alloc(bytes < HUGE ? 64 : HUGE, bytes); /* the pool rounds to multiples of 64 */
+#ifdef MADV_HUGEPAGE
+    if (data && bytes >= HUGE)
+        madvise(data, bytes & ~(HUGE - 1), MADV_HUGEPAGE);
+#endif
+    return data;
 }
 
 static void cpu_free(mtl_device *device, void *data)

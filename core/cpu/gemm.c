@@ -13,7 +13,7 @@ typedef struct {
 } cut;
 
 enum {
-    LINES = 32,
+    LINES = 64,
     BLAS_LINES = 256,
 
     COLUMNS = 128,

@@ -107,6 +107,20 @@ static void pack_turned(int64_t width, int64_t n, int64_t depth, const float *fr
     }
 }
 
+/* All tiles of up to ROWS columns of a: tile t's rows in out + t * (TILE * depth + LANES), [depth][TILE]. Line by line,
+   as a line's cache lines are shared by its tiles. */
+static void pack_tiles(int64_t m, int64_t tiles, int64_t depth, const float *a, int64_t lda, float *out)
+{
+    int64_t first[ROWS / TILE + 2], end;
+    for (int64_t t = 0; t < tiles; t++)
+        mtl_block(m, tiles, t, &first[t], &end);
+    for (int64_t k = 0; k < depth; k++, a += lda) {
+        float *to = out + k * TILE;
+        for (int64_t t = 0; t < tiles; t++, to += TILE * depth + LANES) /* what is too much is overwritten, or slack */
+            *(vec *)to = m - first[t] >= LANES ? *(const vec *)(a + first[t]) : load_part(a + first[t], m - first[t]);
+    }
+}
+
 typedef struct {
     bool trans_a, trans_b;
     int64_t m, n, k, lda, ldb, ldc;
@@ -128,14 +142,18 @@ static void pack_panel(bool trans, int64_t n, int64_t depth, const float *b, int
 static void by_panels(const shape *s, int64_t m, int64_t depth, const float *a, const float *b, const float *packed,
                       float beta, int64_t k, float *c)
 {
-    float left[ROWS * DEPTH + LANES] __attribute__((aligned(64))), right[WIDE * DEPTH] __attribute__((aligned(64)));
+    float left[(ROWS / TILE + 1) * (TILE * DEPTH + LANES)] __attribute__((aligned(64)));
+    float right[WIDE * DEPTH] __attribute__((aligned(64)));
+    int64_t tiles = (m + TILE - 1) / TILE;
     panel p = {.a = a,
                .row = s->trans_a ? 1 : s->lda,
                .step = s->trans_a ? s->lda : 1,
                .depth = depth,
                .alpha = s->alpha,
                .beta = beta};
-    bool repack = s->n >= 4 * WIDE && m >= 4 * TILE; /* used often enough */
+    bool repack = s->trans_a && s->n >= 4 * WIDE && m >= 4 * TILE; /* used often enough; rows are good where they lie */
+    if (repack)
+        pack_tiles(m, tiles, depth, a, s->lda, left);
     for (int64_t j = 0; j < s->n; j += WIDE) {
         int64_t n = s->n - j < WIDE ? s->n - j : WIDE, width = n > LANES ? WIDE : LANES;
         p.b = packed ? packed + j * s->k + k * width : right;
@@ -150,15 +168,11 @@ static void by_panels(const shape *s, int64_t m, int64_t depth, const float *a, 
             pass(&p, m, n, c + j, s->ldc);
             continue;
         }
-        int64_t tiles = (m + TILE - 1) / TILE;
         for (int64_t t = 0; t < tiles; t++) {
             int64_t i, end;
             panel q = p;
-            float *own = left + t * TILE * depth;
             mtl_block(m, tiles, t, &i, &end);
-            if (j == 0)
-                (s->trans_a ? pack : pack_turned)(TILE, end - i, depth, a + i * p.row, s->lda, own);
-            q.a = own;
+            q.a = left + t * (TILE * depth + LANES);
             q.row = 1;
             q.step = TILE;
             pass(&q, end - i, n, c + i * s->ldc + j, s->ldc);

@@ -135,7 +135,7 @@ INLINE void sums_of(int rows, int columns, const share *s)
         }
     }
     FOR (e, rows * columns)
-        s->part[e % rows * s->p->patch + e / rows] += total(sum[e]);
+        s->part[e % rows * s->p->pitch + e / rows] += total(sum[e]);
 }
 
 #define SUMS_CASE(rows, columns)                                                                                       \
@@ -147,7 +147,7 @@ void mtl_slide_sums(const plan *p, const int32_t *places, int64_t lines, int64_t
                     int64_t step, const float *dy, float *part)
 {
     int64_t rows = (lines + DOTS - 1) / DOTS, columns = (p->patch + DOTS - 1) / DOTS, i, i_end, k, k_end;
-    share s = {.p = p, .piece = places + p->patch, .images = images, .step = step, .image = image};
+    share s = {.p = p, .piece = places + p->pitch, .images = images, .step = step, .image = image};
     for (int64_t row = 0; row < rows; row++) {
         mtl_block(lines, rows, row, &i, &i_end);
         for (int64_t line = i; line < i_end; line++) {
@@ -157,7 +157,7 @@ void mtl_slide_sums(const plan *p, const int32_t *places, int64_t lines, int64_t
         for (int64_t column = 0; column < columns; column++) {
             mtl_block(p->patch, columns, column, &k, &k_end);
             s.corner = places + k;
-            s.part = part + i * p->patch + k;
+            s.part = part + i * p->pitch + k;
             switch ((i_end - i) * 8 + k_end - k) {
                 ALL_DOTS(SUMS_CASE)
             }

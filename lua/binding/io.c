@@ -1,4 +1,5 @@
 /* Files to tensors and back. Paths are used as given: mtl.path checks what a recipe may name, before it comes here. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "lmtl.h"
@@ -30,6 +31,21 @@ static int l_png_write(lua_State *L)
                           (int)bits);
     lmtl_check(L, mtl_png_write(path, image));
     return 0;
+}
+
+/* core.png_encode(image) -> the bytes of a PNG file of a uint8 image */
+static int l_png_encode(lua_State *L)
+{
+    mtl_tensor *image = lmtl_tensor(L, 1);
+    size_t size = 0;
+    uint8_t **box = lua_newuserdatauv(L, sizeof *box, 0);
+    *box = NULL;
+    luaL_setmetatable(L, "mtl.malloc"); /* system.c */
+    lmtl_check(L, mtl_png_encode(image, box, &size));
+    lua_pushlstring(L, (const char *)*box, size);
+    free(*box);
+    *box = NULL;
+    return 1;
 }
 
 static int l_npy_read(lua_State *L)
@@ -322,6 +338,7 @@ void lmtl_open_io(lua_State *L)
     static const luaL_Reg no_methods[] = {{NULL, NULL}};
     static const luaL_Reg functions[] = {{"png_read", l_png_read},
                                          {"png_write", l_png_write},
+                                         {"png_encode", l_png_encode},
                                          {"npy_read", l_npy_read},
                                          {"npy_write", l_npy_write},
                                          {"npz_read", l_npz_read},

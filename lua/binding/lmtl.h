@@ -60,11 +60,23 @@ bool lmtl_stopping(void);
 int lmtl_interrupted(void); /* the signal that asked the program to stop; 0: none */
 /* Says when a function of C that may take long begins, and when it is over. */
 void lmtl_in_c(bool begins);
+/* Says when reading a line begins, during which ^C is only kept (lmtl_interrupted), and when it is over: forgotten. */
+void lmtl_reading(bool begins);
 
 /* ---- source.c ---- */
 mtl_source **lmtl_new_source(lua_State *L); /* pushes an empty box */
 mtl_source *lmtl_source(lua_State *L, int arg);
 mtl_source *lmtl_test_source(lua_State *L, int index); /* NULL: it is something else, or closed */
+
+/* ---- curve.c: values by step, of which only what a drawing shows is kept ---- */
+typedef struct lmtl_curve lmtl_curve;
+lmtl_curve *lmtl_curve_new(void); /* NULL without memory */
+void lmtl_curve_free(lmtl_curve *curve);
+/* step: at least 0. A value that is not finite is a gap. false without memory. */
+bool lmtl_curve_add(lmtl_curve *curve, int64_t step, double value);
+/* Pushes { points = { step, value, step, value, ... }, means = { ... }, n =, width = }: at most four points and one
+   mean a bucket of `width` steps, in the order of their steps; NaN is where a bucket has no finite value. */
+void lmtl_curve_push(lua_State *L, const lmtl_curve *curve);
 
 /* ---- args.c: one translation of shapes, dimensions and indices ---- */
 /* Sizes from arguments first .. last: numbers, or one table. Returns the rank. */
@@ -94,7 +106,9 @@ void lmtl_open_task(lua_State *L);
 void lmtl_open_loader(lua_State *L);
 void lmtl_open_source(lua_State *L); /* by lmtl_open_loader */
 void lmtl_open_io(lua_State *L);
+void lmtl_open_bundle(lua_State *L);
 void lmtl_open_json(lua_State *L);
+void lmtl_open_metrics(lua_State *L);
 void lmtl_open_random(lua_State *L);
 void lmtl_open_system(lua_State *L);
 void lmtl_open_process(lua_State *L);

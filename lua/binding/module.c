@@ -72,7 +72,9 @@ int luaopen_mtl_core(lua_State *L)
     lmtl_open_task(L);
     lmtl_open_loader(L);
     lmtl_open_io(L);
+    lmtl_open_bundle(L);
     lmtl_open_json(L);
+    lmtl_open_metrics(L);
     lmtl_open_random(L);
     lmtl_open_system(L);
     lmtl_open_process(L);

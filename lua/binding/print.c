@@ -1,4 +1,4 @@
-/* Tensors for people: rows in brackets, numbers in columns, long dimensions folded, then dtype and shape. */
+/* Tensors for people: rows in brackets, numbers in columns, long dimensions folded, then dtype, shape and device. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -126,7 +126,7 @@ static void rows(lua_State *L, printer *p, int dim, int64_t at)
 
 int lmtl_tensor_text(lua_State *L)
 {
-    char shape[MTL_SHAPE_TEXT], text[MTL_SHAPE_TEXT + 80];
+    char shape[MTL_SHAPE_TEXT], device[32], text[MTL_SHAPE_TEXT + 120];
     mtl_tensor **self = luaL_checkudata(L, 1, LMTL_TENSOR);
     lua_settop(L, 1);
     if (!*self) {
@@ -147,11 +147,12 @@ int lmtl_tensor_text(lua_State *L)
     shown(&p, 0, 0, widen, NULL);
     rows(L, &p, 0, 0);
     bool one_line = !memchr(p.out->data, '\n', p.out->used);
-    snprintf(text, sizeof text, "%s%s%s%s%s", one_line ? "  " : "\n", mtl_dtype_name(mtl_tensor_dtype(p.t)),
+    mtl_device_name(mtl_tensor_device(*self), device, sizeof device);
+    snprintf(text, sizeof text, "%s%s%s%s, %s%s", one_line ? "  " : "\n", mtl_dtype_name(mtl_tensor_dtype(p.t)),
              mtl_tensor_rank(p.t) ? " " : "",
              mtl_tensor_rank(p.t) ? mtl_shape_text(mtl_tensor_rank(p.t), mtl_tensor_shape(p.t), shape, sizeof shape)
                                   : "",
-             wants ? ", requires grad" : "");
+             device, wants ? ", requires grad" : "");
     put(L, &p, text);
     lua_pushlstring(L, p.out->data, p.out->used);
     return 1;

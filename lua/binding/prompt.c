@@ -1,12 +1,12 @@
-/* A prompt on a terminal (libedit): lines with editing and history. Only `mtl repl` calls it. */
+/* A prompt on a terminal (libedit): lines with editing, history and completion. Only `mtl repl` calls it. */
 #include <errno.h>
 #include <histedit.h>
 #include <limits.h>
 #include <locale.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <wchar.h>
@@ -19,31 +19,10 @@
 typedef struct {
     EditLine *edit;
     History *history;
+    lua_State *L; /* who reads a line; the function that completes it stands in the registry, at this box's address */
     char *file;
     char text[32];
 } prompt;
-
-/* ---- ^C ---- */
-
-static volatile sig_atomic_t pressed;
-
-static void on_interrupt(int number)
-{
-    (void)number;
-    pressed = 1;
-}
-
-static void catch_interrupt(struct sigaction *before)
-{
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    sigemptyset(&action.sa_mask);
-    action.sa_handler = on_interrupt; /* no SA_RESTART: reading a line ends */
-    pressed = 0;
-    sigaction(SIGINT, &action, before);
-}
-
-/* ---- lines ---- */
 
 static int prompt_gc(lua_State *L)
 {
@@ -64,6 +43,24 @@ static char *show(EditLine *edit)
     return p->text;
 }
 
+/* After a change of the window's size (or a stop) what stood on the screen may have been wrapped anew: to the line's
+   first row, and all of it once more. */
+static void redraw(EditLine *edit)
+{
+    const LineInfo *line = el_line(edit);
+    struct winsize size;
+    prompt *p = NULL;
+    el_get(edit, EL_CLIENTDATA, &p);
+    int column = (int)strlen(p->text);
+    for (const char *c = line->buffer; c < line->cursor; c++)
+        column += ((unsigned char)*c & 0xC0) != 0x80;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && column >= size.ws_col)
+        printf("\033[%dA", column / size.ws_col);
+    printf("\r\033[J");
+    fflush(stdout);
+    el_set(edit, EL_REFRESH);
+}
+
 /* One character for libedit. ^C ends the line (as an end of the file), other signals do not. */
 static int next_character(EditLine *edit, wchar_t *out)
 {
@@ -71,9 +68,11 @@ static int next_character(EditLine *edit, wchar_t *out)
     memset(&state, 0, sizeof state);
     for (int tries = 0; tries < MB_LEN_MAX;) {
         char byte;
+        if (lmtl_interrupted()) /* while a line was completed */
+            return 0;
         ssize_t n = read(STDIN_FILENO, &byte, 1);
-        if (n < 0 && errno == EINTR && !pressed) {
-            el_set(edit, EL_REFRESH);
+        if (n < 0 && errno == EINTR && !lmtl_interrupted()) {
+            redraw(edit);
             continue;
         }
         if (n <= 0)
@@ -89,6 +88,48 @@ static int next_character(EditLine *edit, wchar_t *out)
         }
     }
     return 0;
+}
+
+/* ---- Tab ---- */
+
+/* complete(what stands before the cursor) -> what to insert, and lines to show; called in a protected mode */
+static int ask(lua_State *L)
+{
+    prompt *p = lua_touserdata(L, 1);
+    const LineInfo *line = el_line(p->edit);
+    lua_settop(L, 0);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, p);
+    lua_pushlstring(L, line->buffer, (size_t)(line->cursor - line->buffer));
+    lua_call(L, 1, 2);
+    luaL_checkstring(L, 1);
+    luaL_optstring(L, 2, NULL);
+    return 2;
+}
+
+static unsigned char complete(EditLine *edit, int key)
+{
+    prompt *p = NULL;
+    unsigned char result = CC_REFRESH_BEEP;
+    el_get(edit, EL_CLIENTDATA, &p);
+    lua_State *L = p->L;
+    int top = lua_gettop(L);
+    (void)key;
+    if (!lua_checkstack(L, 4))
+        return CC_REFRESH_BEEP;
+    lua_pushcfunction(L, ask);
+    lua_pushlightuserdata(L, p);
+    if (lua_pcall(L, 1, 2, 0) == LUA_OK) {
+        const char *insert = lua_tostring(L, -2), *lines = lua_tostring(L, -1);
+        if (*insert && el_insertstr(edit, insert) == 0)
+            result = CC_REFRESH;
+        if (lines) {
+            printf("\n%s\n", lines);
+            fflush(stdout);
+            result = CC_REDISPLAY;
+        }
+    }
+    lua_settop(L, top);
+    return result;
 }
 
 /* core.prompt([history_file]): the file's folder must be there */
@@ -115,23 +156,29 @@ static int l_prompt(lua_State *L)
     el_set(p->edit, EL_SIGNAL, 1); /* stopping, going on, and a change of the window's size */
     el_set(p->edit, EL_HIST, history, p->history);
     el_set(p->edit, EL_GETCFN, next_character);
+    el_set(p->edit, EL_ADDFN, "mtl-complete", "Complete a name", complete);
+    el_set(p->edit, EL_BIND, "^I", "mtl-complete", NULL);
     el_set(p->edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
     el_source(p->edit, NULL); /* ~/.editrc */
     return 1;
 }
 
-/* prompt:read(text) -> a line without its end; false: ^C was pressed; nil: the end */
+/* prompt:read(text, complete) -> a line without its end; false: ^C was pressed; nil: the end. complete(before) is
+   called for Tab: see `ask` */
 static int p_read(lua_State *L)
 {
     prompt *p = luaL_checkudata(L, 1, PROMPT);
-    struct sigaction before;
     int count = 0;
     luaL_argcheck(L, p->edit, 1, "this prompt was closed");
     snprintf(p->text, sizeof p->text, "%s", luaL_checkstring(L, 2));
-    catch_interrupt(&before);
+    luaL_checktype(L, 3, LUA_TFUNCTION);
+    lua_settop(L, 3);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, p);
+    p->L = L;
+    lmtl_reading(true);
     const char *line = el_gets(p->edit, &count);
-    bool cut = pressed;
-    sigaction(SIGINT, &before, NULL);
+    bool cut = lmtl_interrupted();
+    lmtl_reading(false);
     if (cut)
         lua_pushboolean(L, 0);
     else if (!line || count <= 0)

@@ -16,6 +16,8 @@ end
 local plain = set [[assert error ipairs next pairs rawequal rawget rawlen rawset select tonumber tostring type]]
 local libraries = { "string", "table", "math", "utf8", "coroutine" }
 local os_allowed = set "clock date difftime time"
+local reformed = set [[string table math utf8 coroutine _G _VERSION require collectgarbage getmetatable setmetatable
+  pcall xpcall print warn mtl]] -- in a form of the recipe's own
 
 -- What a recipe sees of mtl: namespaces (each as a table of its own that reads through) and functions.
 local namespaces = set "nn loss kpi metric policy optim when data transform io stages arch solve"
@@ -24,6 +26,17 @@ for name in pairs(require "mtl.names") do
   functions[name] = true
 end
 local writers = { save = "mtl.save", write_png = "mtl.io.write_png", write_npy = "mtl.io.write_npy" }
+
+--- Whether a recipe may not use a global of Lua's, or a field of it: ("io"), ("os", "execute"). It is for those who
+-- read code without running it.
+function environment.denies(name, field)
+  if name == "os" then
+    return not os_allowed[field]
+  elseif name == "string" then
+    return field == "dump"
+  end
+  return name == "load" or _G[name] ~= nil and not plain[name] and not reformed[name]
+end
 
 local function refuse(name)
   error(("%s: a recipe may not use it; run with --trust to allow what any Lua program may do"):format(name), 3)

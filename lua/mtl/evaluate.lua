@@ -41,7 +41,7 @@ local function result(m, task)
 end
 
 -- One source's tasks over a split.
-local function run_source(t, source, split, of, limit)
+local function run_source(t, source, split, of, limit, watch)
   local loader, mask = source:split(split), 0
   for _, i in ipairs(source.tasks) do
     mask = of[i] and mask | 1 << (i - 1) or mask
@@ -68,6 +68,9 @@ local function run_source(t, source, split, of, limit)
           batch[source.field[i]])
       end
     end
+    if watch then
+      watch:batch(t, source, split, batch, outputs)
+    end
     collectgarbage "step" -- a meter may keep what it was given, so batches are left to the collector
   end
 end
@@ -77,15 +80,16 @@ end
 -- @param split "train", "valid" or "test"
 -- @param index tasks, by their place in the recipe
 -- @param limit batches at most; nil: all
+-- @param watch sees every batch with the outputs for it (see report/outcome.lua); nil: nobody
 -- @return { left = { loss =, kpi =, metrics = { ... } }, ... }; what is undefined is core.null
-function evaluate.run(t, split, index, limit)
+function evaluate.run(t, split, index, limit, watch)
   local of = {}
   for _, i in ipairs(index) do
     of[i] = meters(t.recipe.tasks[i])
   end
   core.no_grad(function()
     for _, source in ipairs(t.sources) do
-      run_source(t, source, split, of, limit)
+      run_source(t, source, split, of, limit, watch)
     end
   end)
   collectgarbage "step"

@@ -32,7 +32,30 @@ function folder.info(out)
   if wrong then
     error(("%s is damaged: '%s' is not what it should be"):format(file, wrong), 0)
   end
+  if info.recipe.folder == "recipe" then -- its own
+    info.recipe.folder = path.join(out, "recipe")
+  end
   return info
+end
+
+--- What summary.json says; nil where there is none, or it is damaged.
+function folder.summary(out)
+  local ok, value = pcall(core.json_decode, read(path.join(out, "summary.json")) or "")
+  return ok and type(value) == "table" and value or nil
+end
+
+--- How far a run has come, in words: "finished" only where the training came to its end.
+-- @param summary folder.summary(out), or nil
+-- @param last { kind =, step = } of the last line of metrics.jsonl
+function folder.state(info, summary, last)
+  if not summary and last.kind == "diverged" then
+    return ("diverged at %d"):format(last.step or 0)
+  elseif not summary then
+    return last.step and ("step %d"):format(last.step) or "no step yet"
+  elseif summary.steps == info.max_steps then
+    return ("stopped at %d (--max-steps)"):format(summary.steps)
+  end
+  return "finished"
 end
 
 --- Where a run goes unless --out says: a folder that is not there yet.
@@ -104,7 +127,8 @@ function folder.describe(out, recipe, t, options)
   local set = t.sources[1].set
   core.file_write(path.join(out, "run.json"), core.json_encode({
     format = folder.FORMAT,
-    recipe = { name = recipe.name, file = files and files[1] and files[1].name, folder = t.folder },
+    recipe = { name = recipe.name, file = files and files[1] and files[1].name,
+      folder = t.folder == core.realpath(path.join(out, "recipe")) and "recipe" or t.folder },
     set = core.array(options.set or {}), seed = t.seed, device = t.device, threads = core.threads(),
     data = { dir = options.data_dir and core.realpath(options.data_dir), seed = set.seed, batch = set.batch,
       rows = t.rows },

@@ -24,17 +24,24 @@ local function find(name)
   end
 end
 
+-- All names, also of what is not loaded yet.
+local function all_names()
+  local set, list = {}, {}
+  for _, source in ipairs { modules, functions, core_names } do
+    for key in pairs(source) do
+      list[#list + 1], set[key] = not set[key] and key or nil, true
+    end
+  end
+  table.sort(list)
+  return list
+end
+
 return setmetatable({}, {
+  __names = all_names, -- for completion at the prompt
   __index = function(mtl, name)
     local value = find(name)
     if value == nil then
-      local names = {}
-      for _, source in ipairs { modules, functions, core_names } do
-        for key in pairs(source) do
-          names[key] = true
-        end
-      end
-      require "mtl.declare".fail("mtl: " .. nearest.unknown("function or part", name, names))
+      require "mtl.declare".fail("mtl: " .. nearest.unknown("function or part", name, all_names()))
     end
     rawset(mtl, name, value)
     return value

@@ -6,7 +6,8 @@ local log = {}
 log.__index = log
 
 --- Opens the log and cuts it back to `bytes`: what stands after that was written by steps that will be made again.
-function log.open(path, bytes)
+-- @param also has add(record) and close(): gets every record, too (tensorboard.lua); nil: nobody
+function log.open(path, bytes, also)
   local there = core.stat(path)
   local size = there and there.size or 0
   if size < bytes then
@@ -19,7 +20,7 @@ function log.open(path, bytes)
     error(message, 0)
   end
   file:setvbuf "line"
-  return setmetatable({ path = path, file = file, bytes = bytes }, log)
+  return setmetatable({ path = path, file = file, bytes = bytes, also = also }, log)
 end
 
 function log:write(record)
@@ -29,6 +30,9 @@ function log:write(record)
     failure.raise(2, "%s: %s", self.path, message)
   end
   self.bytes = self.bytes + #line
+  if self.also then
+    self.also:add(record)
+  end
 end
 
 --- What was written is on the disk when this returns.
@@ -42,6 +46,9 @@ end
 
 function log:close()
   self.file:close()
+  if self.also then
+    self.also:close()
+  end
 end
 
 return log

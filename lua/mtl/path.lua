@@ -8,6 +8,7 @@ local path = {}
 local roots = {} -- absolute folders without links
 local open = {}  -- those that may be written to
 local confined = false
+local watcher
 
 --- Allows a folder (it must exist); returns it as an absolute path. @param writes files in it may be written too
 function path.allow(root, writes)
@@ -20,6 +21,12 @@ end
 --- From now on only allowed folders are open. There is no way back within a process.
 function path.confine()
   confined = true
+end
+
+--- From now on f(absolute, as) is told of every file that is checked to be read: its real path, and the path that it
+-- was asked for by. nil: nobody is.
+function path.watch(f)
+  watcher = f
 end
 
 function path.confined()
@@ -112,6 +119,9 @@ function path.check(p, purpose, base)
   local want = purpose == "folder" and "folder" or "file"
   if kind ~= want then
     error(("'%s' is a %s, which should be a %s"):format(p, kind == "other" and "device or pipe" or kind, want), 0)
+  end
+  if watcher and purpose == "read" then
+    watcher(absolute, full)
   end
   return absolute
 end

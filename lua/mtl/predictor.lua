@@ -13,6 +13,12 @@ predictor.__index = predictor
 -- Losses that train an output to be yes or no.
 local yes_no = { binary_cross_entropy = true, focal = true }
 
+--- Whether a task's output says yes or no. @param task description, loss (its type), shape (of the output)
+function predictor.binary(task)
+  return task.description.kind == "class" and task.shape[1] == 1
+    or task.description.kind == "number" and yes_no[task.loss] or false
+end
+
 -- A checkpoint may come from anyone: what its parts say of one another.
 local function check(info, where)
   local good = #info.tasks > 0
@@ -60,8 +66,7 @@ function predictor.new(saved, model, device)
   end
   for i, task in ipairs(self.tasks) do
     task.shape = self.model:output_shape(i)
-    task.binary = task.description.kind == "class" and task.shape[1] == 1
-      or task.description.kind == "number" and yes_no[task.loss]
+    task.binary = predictor.binary(task)
     check_classes(task, saved.path)
   end
   return self

@@ -161,6 +161,11 @@ end
 
 --- KPIs and metrics of a split ("test" unless told) for every task that was trained.
 function methods:evaluate(split)
+  return run.evaluate(self, split)
+end
+
+--- The same, watched (see evaluate.run).
+function run.evaluate(self, split, watch)
   local t, index = run.training(self), {}
   for i, task in ipairs(t.recipe.tasks) do
     if self.at.seen[task.name] then
@@ -176,7 +181,7 @@ function methods:evaluate(split)
     table.sort(names)
     error(("evaluate: the data have no split '%s'; they have %s"):format(split, table.concat(names, ", ")), 0)
   end
-  return evaluate.run(t, split, index)
+  return evaluate.run(t, split, index, nil, watch)
 end
 
 --- Outputs of every task that was trained, for a batch of inputs: { left = tensor, ... }. Classes: probabilities along

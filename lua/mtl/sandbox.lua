@@ -7,6 +7,9 @@ local place = require "mtl.place"
 
 local sandbox = {}
 
+--- Whether a recipe may not use a global of Lua's: see environment.denies.
+sandbox.denies = environment.denies
+
 -- Notes a file as part of the recipe and compiles it.
 local function compile(box, absolute, shown, env)
   local text = core.file_read(absolute)

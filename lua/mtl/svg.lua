@@ -15,6 +15,25 @@ function svg.new(width, height)
   return page
 end
 
+--- A drawing within a page of HTML, as wide as its place and in the page's own font and colours.
+function svg.inline(width, height, title)
+  local page = setmetatable({}, svg)
+  page:add('<svg viewBox="0 0 %d %d" role="img" aria-label="%s">', width, height, svg.escaped(title))
+  return page
+end
+
+--- A step of 1, 2 or 5 times a power of ten, so that a span has at most about n of them.
+function svg.step(span, n)
+  local rough = span / n
+  local power = 10 ^ math.floor(math.log(rough, 10))
+  for _, k in ipairs { 1, 2, 5 } do
+    if k * power >= rough then
+      return k * power
+    end
+  end
+  return 10 * power
+end
+
 --- Adds an element, formatted as string.format does. Texts of others go through svg.escaped first.
 function svg:add(format, ...)
   self[#self + 1] = format:format(...)

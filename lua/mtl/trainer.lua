@@ -168,7 +168,7 @@ local function finish(t)
   if t.recipe.select == "valid" and at.best and core.stat(best) then
     checkpoint.restore_model(checkpoint.open(best), t.model)
   end
-  local test = t:evaluate("test", index)
+  local test = t:evaluate("test", index, t.outcome)
   if test then
     local stage = t.recipe.stages[at.stage_step == 0 and at.stage > 1 and at.stage - 1 or at.stage]
     t.log:write { kind = "test", step = at.step, epoch = at.epoch, stage = stage.name, tasks = test }
@@ -200,14 +200,15 @@ local function open(recipe, options)
   if core.is_link(metrics) or stat and stat.type ~= "file" then
     error(("'%s' is no file of its own, and a run writes to such only"):format(metrics), 0)
   end
-  t.max_steps, t.log_every = options.max_steps, recipe.log_every or 20
+  t.max_steps, t.log_every, t.outcome = options.max_steps, recipe.log_every or 20, options.outcome
   t.checkpoint_seconds = options.checkpoint_seconds or CHECKPOINT_SECONDS
   if not saved then
     folder.describe(t.out, recipe, t, options)
   else
     folder.trusted(t.out)
   end
-  t.log = log.open(path.join(t.out, "metrics.jsonl"), saved and saved.info.metrics or 0)
+  t.log = log.open(path.join(t.out, "metrics.jsonl"), saved and saved.info.metrics or 0, options.tensorboard
+    and require "mtl.tensorboard".open(options.tensorboard, select(2, path.split(t.out)), t.at.step))
   return t
 end
 
@@ -231,13 +232,16 @@ end
 
 --- Trains. options: out, seed, device, threads, max_steps, resume, data_dir, progress; files (of the recipe, for the
 -- run folder), folder (where relative data paths start), set (overrides, for run.json), checkpoint_seconds, ready
--- (called with the training before its first step).
+-- (called with the training before its first step), outcome (watches the test: report/outcome.lua), tensorboard
+-- (folder of event files).
 -- @return summary, and the training itself
 function trainer.train(recipe, options)
   local mode = collectgarbage "generational" -- a step's garbage is young: cheap to find after every step
   local recording = core.recording()
+  core.defer_interrupt(true) -- at the prompt: ^C is heard where a checkpoint can be saved
   local hold = {}
   local results = table.pack(xpcall(run, failure.of_training, recipe, options or {}, hold))
+  core.defer_interrupt(false)
   collectgarbage(mode)
   core.recording(recording)
   if not results[1] then

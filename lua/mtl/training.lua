@@ -251,8 +251,8 @@ function training:save(name)
 end
 
 --- KPIs of a split for the tasks at `index`; nil where no data set has such a split.
-function training:evaluate(split, index)
-  return self.rows[split] and evaluate.run(self, split, index) or nil
+function training:evaluate(split, index, watch)
+  return self.rows[split] and evaluate.run(self, split, index, nil, watch) or nil
 end
 
 return training

@@ -9,6 +9,9 @@ local transfer = {}
 function transfer.file(dir)
   local stat = core.stat(dir)
   if stat and stat.type ~= "folder" then
+    if require "mtl.bundle".is(dir) then
+      error(("init: '%s' is a bundle: mtl unpack it; with weights that gives a run to start from"):format(dir), 0)
+    end
     return dir
   end
   for _, name in ipairs { "best.safetensors", "checkpoint.safetensors" } do

@@ -63,10 +63,10 @@ function wall.up(options)
     opencl = opencl and true or false }
 end
 
---- From now on only files below this folder may be changed, and a recipe has no others.
-function wall.narrow(folder)
+--- From now on only files below these folders may be changed, and a recipe has no others.
+function wall.narrow(folders)
   if not standing.trust and standing.files == "Landlock" then
-    core.wall(list { folder }, {})
+    core.wall(list(folders), {})
   end
 end
 

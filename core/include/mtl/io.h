@@ -28,6 +28,8 @@ mtl_status mtl_png_shape(mtl_context *ctx, const char *path, mtl_png_mode mode, 
 /* Writes [channels, height, width] uint8, channels 1 to 4, or 16-bit gray of int32 [1, height, width], 0 to 65535.
    Written to a temporary name and renamed. */
 mtl_status mtl_png_write(const char *path, const mtl_tensor *image);
+/* The bytes of that file, in memory: the caller frees them. */
+mtl_status mtl_png_encode(const mtl_tensor *image, uint8_t **bytes, size_t *size);
 
 /* NPY, NumPy's arrays, versions 1 to 3, in C or Fortran order, of either byte order: float16, float32, float64 become
    float32; bool and uint8 become uint8; other integers int32. A number that does not fit is an error. */

@@ -3,6 +3,7 @@
 #define MTL_MTL_H
 
 #include "mtl/arena.h"
+#include "mtl/bundle.h"
 #include "mtl/device.h"
 #include "mtl/io.h"
 #include "mtl/loader.h"

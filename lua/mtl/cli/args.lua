@@ -1,5 +1,6 @@
 --- The arguments of a command. An option is { name =, help =, value = "N" (none: a flag), many = true, optional = true
--- (a value only as --name=value), read = function(text) -> value, or nil and what it should be }.
+-- (a value only as --name=value), short = "o" (also -o N), read = function(text) -> value, or nil and what it should
+-- be }.
 local nearest = require "mtl.nearest"
 
 local args = {}
@@ -94,6 +95,15 @@ local function put(command, options, option, given)
   end
 end
 
+-- The long name of -o, where the command has such an option.
+local function long_of(command, letter)
+  for _, option in ipairs(command.options or {}) do
+    if option.short == letter then
+      return "--" .. option.name
+    end
+  end
+end
+
 -- One --name or --name=value at list[i]; returns the place of the next argument.
 local function read_option(command, options, list, i)
   local name, value = list[i]:match "^%-%-([^=]+)=(.*)$"
@@ -131,6 +141,10 @@ function args.parse(command, list, first)
   local only_rest = false
   while list[i] do
     local a = list[i]
+    local long = not only_rest and a:match "^%-(%l)$" and long_of(command, a:sub(2))
+    if long then
+      list[i], a = long, long
+    end
     if only_rest or a == "-" or not a:match "^%-" then
       rest[#rest + 1] = a
       only_rest = only_rest or command.script

@@ -1,9 +1,11 @@
---- mtl check RECIPE: all that can be wrong without training. Each stage makes one step on one batch, and one batch of
--- each split is evaluated; nothing is written.
+--- mtl check RECIPE|BUNDLE: all that can be wrong without training. Each stage makes one step on one batch, and one
+-- batch of each split is evaluated; nothing is written.
 local core = require "mtl.core"
-local declare = require "mtl.declare"
+local brief = require "mtl.cli.brief"
+local layers = require "mtl.cli.layers"
 local open = require "mtl.cli.open"
 local param = require "mtl.param"
+local path = require "mtl.path"
 local text = require "mtl.cli.text"
 
 local nowhere = { write = function() end, bytes = 0 }
@@ -28,98 +30,6 @@ local function try_splits(t)
   for split in pairs(t.rows) do
     evaluate.run(t, split, all, 1)
   end
-end
-
-local brief
-
--- A value with all that it holds.
-local function show(value)
-  if declare.is(value) then
-    return brief(value)
-  elseif not param.plain(value) then
-    return param.show(value)
-  end
-  local names, shown = {}, {}
-  for i, x in ipairs(value) do
-    shown[i] = show(x)
-  end
-  for name in pairs(value) do
-    names[#names + 1] = type(name) == "string" and name or nil
-  end
-  table.sort(names)
-  for _, name in ipairs(names) do
-    shown[#shown + 1] = ("%s = %s"):format(name, show(value[name]))
-  end
-  return #shown > 0 and "{ " .. table.concat(shown, ", ") .. " }" or "{}"
-end
-
--- A combination of conditions as a recipe writes it: & binds before |.
-local function condition(decl)
-  local sides = { brief(decl.a), brief(decl.b) }
-  for i, side in ipairs { decl.a, decl.b } do
-    if decl.type == "both" and side.type == "either" then
-      sides[i] = "(" .. sides[i] .. ")"
-    end
-  end
-  return table.concat(sides, decl.type == "both" and " & " or " | ")
-end
-
--- A declaration in short: its name, and the options that are not the default.
-function brief(decl)
-  if decl.kind == "when" and decl.a then
-    return condition(decl)
-  end
-  local definition, names, shown = declare.definition(decl), {}, {}
-  for name, spec in pairs(definition.params) do
-    if decl[name] ~= nil and show(decl[name]) ~= show(spec.default) then
-      names[#names + 1] = name
-    end
-  end
-  table.sort(names)
-  for i, name in ipairs(names) do
-    local value = show(decl[name])
-    shown[i] = #(definition.positional or {}) > 0 and value or ("%s = %s"):format(name, value)
-  end
-  return #shown > 0 and ("%s(%s)"):format(decl.type, table.concat(shown, ", ")) or decl.type
-end
-
--- Names of the tasks of a mask.
-local function reached(tasks, mask)
-  local list = {}
-  for i, task in ipairs(tasks) do
-    if mask & 1 << (i - 1) ~= 0 then
-      list[#list + 1] = task.name
-    end
-  end
-  return #list == #tasks and #tasks > 1 and "all" or table.concat(list, ", ")
-end
-
-local function print_layers(t)
-  local rows = { { "layer", "type", "output", "parameters", "tasks" } }
-  for _, layer in ipairs(t.model:layers()) do
-    rows[#rows + 1] = { layer.path, layer.type, text.shape(layer.out), layer.parameters > 0
-      and text.count(layer.parameters) or "", reached(t.tasks, layer.tasks) }
-  end
-  text.say(table.concat(text.table(rows, { [4] = true }), "\n"), "")
-end
-
--- Parameters by the tasks that they serve.
-local function print_totals(t)
-  local shared, own, total = 0, {}, 0
-  for _, p in ipairs(t.model:parameters()) do
-    local n, mine = p.tensor:count(), false
-    for i in ipairs(t.tasks) do
-      if p.tasks == 1 << (i - 1) then
-        own[i], mine = (own[i] or 0) + n, true
-      end
-    end
-    shared, total = shared + (mine and 0 or n), total + n
-  end
-  local rows = { { "parameters", text.count(total) }, { "  shared", text.count(shared) } }
-  for i, task in ipairs(t.tasks) do
-    rows[#rows + 1] = { "  " .. task.name, text.count(own[i] or 0) }
-  end
-  text.say(table.concat(text.table(rows, { [2] = true }), "\n"), "")
 end
 
 local function print_tasks(t)
@@ -177,31 +87,54 @@ local function print_data(t)
   end
 end
 
+local function check(file, shown, options)
+  local recipe = open.recipe(file, options)
+  if options.threads or recipe.threads then
+    core.threads(options.threads or recipe.threads)
+  end
+  local t = require "mtl.training".new(recipe, { seed = options.seed, device = options.device,
+    data_dir = options.data, folder = options.folder })
+  try_stages(t)
+  try_splits(t)
+  text.say(("recipe      %s (%s)"):format(text.clean(recipe.name), text.clean(shown)))
+  print_data(t)
+  text.say ""
+  text.say(table.concat(layers.lines(t.model), "\n"), "")
+  text.say(table.concat(layers.totals(t.model), "\n"), "")
+  print_tasks(t)
+  print_stages(t)
+  text.say "Nothing is wrong."
+end
+
+-- A bundle is unpacked for the moment.
+local function check_bundle(b, options)
+  b:check_data(options.data)
+  options.folder = b:data_folder()
+  local to = os.tmpname()
+  core.remove(to)
+  open.confine(options, { (path.split(to)) })
+  local undo = b:unpack(to, "recipe")
+  local ok, message = pcall(check, path.join(path.join(to, "recipe"), b.manifest.recipe), b.path, options)
+  undo()
+  if not ok then
+    error(type(message) == "string" and message:gsub(to:gsub("%p", "%%%0") .. "/recipe/", "") or message, 0)
+  end
+end
+
 return {
   name = "check",
   summary = "everything that can be wrong with a recipe, without training",
-  usage = { "mtl check RECIPE [OPTIONS]" },
+  usage = { "mtl check RECIPE|BUNDLE [OPTIONS]" },
   arguments = { "RECIPE" },
   options = { open.options.set, open.options.seed, open.options.device, open.options.threads, open.options.data,
-    open.options.memory, open.options.trust },
+    open.options.memory, open.options.signature, open.options.trust },
   run = function(options, rest)
     options.data = open.data_folder(options.data)
-    open.confine(options)
-    local recipe = open.recipe(rest[1], options)
-    if options.threads or recipe.threads then
-      core.threads(options.threads or recipe.threads)
+    local b = open.bundle(rest[1], options)
+    if b then
+      return check_bundle(b, options)
     end
-    local t = require "mtl.training".new(recipe, { seed = options.seed, device = options.device,
-      data_dir = options.data })
-    try_stages(t)
-    try_splits(t)
-    text.say(("recipe      %s (%s)"):format(text.clean(recipe.name), text.clean(rest[1])))
-    print_data(t)
-    text.say ""
-    print_layers(t)
-    print_totals(t)
-    print_tasks(t)
-    print_stages(t)
-    text.say "Nothing is wrong."
+    open.confine(options)
+    check(rest[1], rest[1], options)
   end,
 }

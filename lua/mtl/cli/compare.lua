@@ -110,7 +110,7 @@ local function start(file, options, argv)
     data = options.data, device = options.device, trust = options.trust, memory = options.memory, jobs = jobs,
     quiet = options.quiet, all_threads = all, threads = math.max(1, all // jobs) }
   core.mkdir(c.dir)
-  wall.narrow(c.dir)
+  wall.narrow { c.dir }
   if not core.lock(c.dir) then
     error(("compare: '%s' is in use by another mtl compare, or by runs of one that are about to end"):format(c.dir), 0)
   end

@@ -14,8 +14,8 @@ return {
     { name = "split", value = "SPLIT", read = args.choice("train", "valid", "test"),
       help = "train, valid or test (default)" },
     { name = "json", help = "print JSON" },
-    open.options.data, open.options.device, open.options.threads, open.options.memory,
-    open.options.trust,
+    { name = "details", help = "print JSON, in one line, with confusion matrices, points and the first rows as well" },
+    open.options.data, open.options.device, open.options.threads, open.options.memory, open.options.trust,
   },
   run = function(options, rest)
     options.device = options.device or folder.info(rest[1]).device -- says first where there is no run
@@ -28,10 +28,11 @@ return {
     local run = runs.load(rest[1], { trust = options.trust or false, data_dir = data,
       device = options.device })
     local split = options.split or "test"
-    local results = run:evaluate(split)
-    if options.json then
+    local watch = options.details and require "mtl.report.outcome".new() or nil
+    local results = runs.evaluate(run, split, watch)
+    if options.json or watch then
       text.say(core.json_encode({ recipe = run.info.recipe.name, seed = run.info.seed, split = split,
-        step = run.at.step, epoch = run.at.epoch, tasks = results }, true))
+        step = run.at.step, epoch = run.at.epoch, tasks = results, details = watch and watch:plain() }, not watch))
     else
       text.say(table.concat(text.results(split, runs.training(run).recipe.tasks, results), "\n"))
     end

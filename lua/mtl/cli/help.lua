@@ -26,7 +26,8 @@ local function of_command(command)
   local rows = {}
   for _, option in ipairs(command.options or {}) do
     local value = option.value and (option.optional and "[=%s]" or " %s"):format(option.value) or ""
-    rows[#rows + 1] = { "  --" .. option.name .. value, option.help }
+    rows[#rows + 1] = { "  " .. (option.short and "-" .. option.short .. ", " or "") .. "--" .. option.name .. value,
+      option.help }
   end
   rows[#rows + 1] = { "  --help", "this page" }
   lines[#lines + 1] = ""

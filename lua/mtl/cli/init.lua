@@ -8,14 +8,16 @@ local text = require "mtl.cli.text"
 local cli = {}
 
 --- In the order of `mtl help`.
-cli.commands = { "new", "run", "check", "eval", "compare", "predict", "runs", "repl", "lua", "devices", "version",
-  "help" }
+cli.commands = { "new", "run", "check", "eval", "compare", "predict", "runs", "report", "pack", "show",
+  "unpack", "verify", "keygen", "repl", "lua", "devices", "version", "help" }
+
+local files = { show = "show_bundle" } -- show.lua is how the prompt shows values
 
 --- The command of this name; an error that offers the nearest otherwise.
 function cli.command(name)
   for _, known in ipairs(cli.commands) do
     if name == known then
-      return require("mtl.cli." .. name)
+      return require("mtl.cli." .. (files[name] or name))
     end
   end
   local near = nearest.find(name, cli.commands)

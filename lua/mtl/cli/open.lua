@@ -18,6 +18,8 @@ open.options = {
     help = "what computes: cpu, opencl or opencl:N (mtl devices lists them); else $MTL_DEVICE" },
   memory = { name = "memory", value = "SIZE", read = args.bytes,
     help = "what tensors and Lua may take together, as 8G (default: nine tenths of the machine's; 0: no limit)" },
+  signature = { name = "require-signature", value = "PUBKEY", read = args.path,
+    help = "refuse a bundle that this key has not signed: a file of mtl keygen, or its digits" },
   threads = { name = "threads", value = "N", read = args.threads, help = "threads; the results do not depend on it" },
 }
 
@@ -73,7 +75,20 @@ function open.check_device(recipe, options)
   end
 end
 
---- Loads a recipe, after open.confine. @param options trust, data (absolute folder), set ({ { path, value }, ... })
+--- Opens a bundle, checked; nil where the file is none. options.require_signature: see open.options.signature
+function open.bundle(file, options)
+  local bundle = require "mtl.bundle"
+  local public = options.require_signature and require "mtl.bundle.key".public(options.require_signature)
+  if bundle.is(file) then
+    open.cap(options)
+    return bundle.open(file, public)
+  elseif public then
+    error(("'%s' is no bundle, so nobody has signed it"):format(file), 0)
+  end
+end
+
+--- Loads a recipe, after open.confine (the prompt's: after open.cap). @param options trust, data (absolute folder),
+-- folder (one more that it may read), set ({ { path, value }, ... })
 -- @return recipe, its files
 function open.recipe(file, options)
   local stat = core.stat(file)
@@ -84,8 +99,14 @@ function open.recipe(file, options)
   if not stat and core.stat(file .. ".lua") then
     error(("%s: No such file; did you mean '%s.lua'?"):format(file, file), 0)
   end
+  if require "mtl.bundle".is(file) then
+    error(("'%s' is a bundle: mtl run and mtl check take it as it is; for anything else, mtl unpack it, and use the "
+      .. "recipe that is in it"):format(file), 0)
+  end
   require "mtl.recipe".overrides = options.set or {}
-  local chunk, box = require "mtl.sandbox".load(file, { trust = options.trust, roots = { options.data } })
+  local roots = { options.data }
+  roots[#roots + 1] = options.folder
+  local chunk, box = require "mtl.sandbox".load(file, { trust = options.trust, roots = roots })
   local recipe = chunk()
   if type(recipe) ~= "table" or type(recipe.stages) ~= "table" or not recipe.model_json then
     error(("%s returns %s; a recipe ends with: return mtl.recipe { ... }"):format(file, recipe == nil and "nothing"

@@ -5,7 +5,8 @@ local pictures = require "mtl.cli.pictures"
 
 local outputs = {}
 
-local function labels_of(task)
+--- Names of a task's classes, in order.
+function outputs.labels(task)
   local labels, levels = {}, task.description.levels
   for class = 1, math.max(task.description.classes or 2, 2) do
     labels[class] = levels and levels[class] or tostring(class - 1)
@@ -24,7 +25,7 @@ end
 
 -- One of several classes, or yes or no: a label, and its probability.
 local function class_form(task)
-  local labels = labels_of(task)
+  local labels = outputs.labels(task)
   return {
     columns = { task.name, task.name .. "_p" },
     rows = function(output)

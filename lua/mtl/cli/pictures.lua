@@ -29,8 +29,8 @@ local function rounded(t, most)
   return (t + 0.5):clamp(0, most):cast "int32"
 end
 
--- [rows, 1 or 3, height, width] of whole numbers, bits of a channel, ranges by row.
-local made = {
+--- By kind: function(output, task) -> [rows, 1 or 3, height, width] of whole numbers, bits of a channel, ranges by row.
+pictures.make = {
   labels = function(output, task)
     local classes = task.binary and output:ge(0.5):cast "int32" or output:argmax(2, true)
     return classes, task.description.classes > 256 and 16 or 8
@@ -62,7 +62,7 @@ local written = {}
 --- Writes a picture for each row of a task's output.
 -- @return { file =, low =, high = } by row
 function pictures.write(kind, output, task, names, dir)
-  local whole, bits, range = made[kind](output, task)
+  local whole, bits, range = pictures.make[kind](output, task)
   local list, suffix = {}, "." .. task.name:gsub("[^%w_%-]", "_") .. ".png"
   whole = bits == 8 and whole:cast "uint8" or whole
   for i, name in ipairs(names) do

@@ -4,13 +4,6 @@ local folder = require "mtl.folder"
 local path = require "mtl.path"
 local text = require "mtl.cli.text"
 
--- A JSON file's table; nil where it is not there or is damaged.
-local function read_json(file)
-  local f <close> = io.open(file, "rb")
-  local ok, value = pcall(core.json_decode, f and f:read "a" or "")
-  return ok and type(value) == "table" and value or nil
-end
-
 -- The last line of metrics.jsonl that is whole: where an unfinished run stands.
 local function last_record(file)
   local f <close> = io.open(file, "rb")
@@ -51,30 +44,18 @@ local function kpis(test)
   return table.concat(list, "  ")
 end
 
--- finished only where the training came to its end.
-local function state(info, summary, last)
-  if not summary and last.kind == "diverged" then
-    return ("diverged at %d"):format(last.step or 0)
-  elseif not summary then
-    return last.step and ("step %d"):format(last.step) or "no step yet"
-  elseif summary.steps == info.max_steps then
-    return ("stopped at %d (--max-steps)"):format(summary.steps)
-  end
-  return "finished"
-end
-
 local function row(name, dir)
   local ok, info = pcall(folder.info, dir)
   if not ok then
     return { name, "-", "-", "damaged", "-", "-", "-" }
   end
-  local summary = read_json(path.join(dir, "summary.json"))
+  local summary = folder.summary(dir)
   local last = last_record(path.join(dir, "metrics.jsonl")) or {}
   if summary and last.step and last.step > (summary.steps or 0) then
     summary = nil -- of a shorter training that was resumed since
   end
   return { name, info.recipe.name or "-", info.seed or "-",
-    state(info, summary, last),
+    folder.state(info, summary, last),
     (summary or last).epochs or last.epoch or 0,
     summary and type(summary.test) == "table" and kpis(summary.test) or "-", when(info.started) }
 end

@@ -23,12 +23,7 @@ local function scale(r)
   if high - low < 1e-9 then
     low, high = -0.01, 0.01
   end
-  local rough = (high - low) / 5
-  local power = 10 ^ math.floor(math.log(rough, 10))
-  local step = 10 * power
-  for _, k in ipairs { 5, 2, 1 } do
-    step = k * power >= rough and k * power or step
-  end
+  local step = svg.step(high - low, 5)
   return math.floor(low / step) * step, math.ceil(high / step) * step, step
 end
 

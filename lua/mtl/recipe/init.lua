@@ -18,7 +18,7 @@ local recipe = {
 local methods = {}
 local meta = { __index = methods } -- apart from the methods, so that a recipe reaches neither
 
-local keys = {
+local keys = { -- and recipe.keys, for completion
   name = { type = "string" },
   seed = { default = 1, type = "count" },
   data = { type = "data" }, -- may be missing where every task has its own
@@ -40,6 +40,8 @@ local keys = {
   device = { type = "string" },
   threads = { type = "size" },
 }
+
+recipe.keys = keys
 
 local function schema_at(path, i)
   if i == 1 then
@@ -107,15 +109,7 @@ function recipe.new(t)
   stages.read(r, by_name, fail)
   r.model_json = require "mtl.recipe.model"(r, by_name, fail)
   r.file = source and source:match "^@(.+)$"
-  for _, stage in ipairs(r.stages) do
-    if stage.policy.soft and r.accumulate > 1 then
-      fail(("stage '%s': through_kpi needs the whole batch at once, so it does not go with accumulate = %d"):format(
-        stage.name, r.accumulate), stage.policy)
-    elseif stage.policy.soft and r.diagnose > 0 then
-      fail(("stage '%s': through_kpi mixes losses and KPIs in one sweep, so it does not go with diagnose"):format(
-        stage.name), stage.policy)
-    end
-  end
+  stages.check_soft(r, fail)
   r.name = r.name or (r.file or "recipe"):match("([^/]*)$"):gsub("%.lua$", ""):gsub("[^%w_%-%.]", "-")
   if not r.name:find "^[%w_][%w_%-%.]*$" then -- it names the run's folder
     fail(("recipe: name is '%s', which should be letters, digits, '_', '-' and '.'"):format(r.name), "name")

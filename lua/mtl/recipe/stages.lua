@@ -144,4 +144,17 @@ function stages.read(r, by_name, fail)
   r.policy, r.ends, r.uniform = nil, nil, nil -- every stage has its own now
 end
 
+--- Refuses policies through the KPI where the recipe sums the gradients of several sweeps.
+function stages.check_soft(r, fail)
+  for _, stage in ipairs(r.stages) do
+    if stage.policy.soft and r.accumulate > 1 then
+      fail(("stage '%s': through_kpi needs the whole batch at once, so it does not go with accumulate = %d"):format(
+        stage.name, r.accumulate), stage.policy)
+    elseif stage.policy.soft and r.diagnose > 0 then
+      fail(("stage '%s': through_kpi mixes losses and KPIs in one sweep, so it does not go with diagnose"):format(
+        stage.name), stage.policy)
+    end
+  end
+end
+
 return stages

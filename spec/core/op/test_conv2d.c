@@ -148,6 +148,7 @@ static void threads_do_not_change_bits(void)
         {.name = "many", .shape = {{19, 10, 12, 12}, {20, 10, 5, 5}, {20}}, .rows = 3, .apply = stride_1},
         {.name = "one image in strips", .shape = {{1, 64, 40, 60}, {32, 64, 3, 3}, {32}}, .rows = 1, .apply = stride_1},
         {.name = "same", .shape = {{9, 6, 16, 16}, {7, 6, 3, 3}, {7}}, .rows = 2, .apply = same},
+        {.name = "tiles", .shape = {{9, 24, 9, 15}, {64, 24, 3, 3}, {64}}, .rows = 3, .apply = same},
         {.name = "strides", .shape = {{6, 8, 30, 31}, {16, 8, 3, 3}, {16}}, .rows = 2, .apply = stride_2},
         {.name = "1 x 1", .shape = {{8, 64, 15, 15}, {48, 64, 1, 1}, {48}}, .rows = 2, .apply = stride_1},
     };
@@ -157,6 +158,53 @@ static void threads_do_not_change_bits(void)
         cases[i].rank[2] = 1;
         CHECK(same_bits(&cases[i]));
     }
+}
+
+/* Many channels: the rows of three cotangents are the gradients of each by itself. (spec/nn_conv_spec.lua has them
+   against convolutions of few channels, which conform above.) */
+static void rows_are_the_gradients_of_each(void)
+{
+    mtl_context *ctx;
+    mtl_tensor *in[3] = {0}, *y = NULL, *seed[3] = {0};
+    mtl_root roots[3];
+    MUST(mtl_context_new(2, &ctx) == MTL_OK);
+    MUST((in[0] = bits_draw(ctx, 4, (int64_t[]){5, 18, 7, 9}, 1)));
+    MUST((in[1] = bits_draw(ctx, 4, (int64_t[]){16, 18, 3, 3}, 2)));
+    MUST((in[2] = bits_draw(ctx, 1, (int64_t[]){16}, 3)));
+    for (int i = 0; i < 3; i++)
+        mtl_tensor_require_grad(in[i], true);
+    float *rows[3] = {0};
+    for (int which = -1; which < 3; which++) { /* all together, then one after the other */
+        for (int i = 0; i < 3; i++)
+            mtl_tensor_zero_grad(in[i]);
+        MUST(same(in, &y) == MTL_OK);
+        for (int r = 0; r < 3; r++) {
+            if (!seed[r])
+                MUST((seed[r] = bits_draw(ctx, 4, mtl_tensor_shape(y), 10 + (uint64_t)r)));
+            roots[r] = (mtl_root){.value = y, .seed = seed[r], .scale = 1, .row = which < 0 ? r : 0};
+        }
+        MUST(mtl_backward(ctx, which < 0 ? 3 : 1, which < 0 ? roots : &roots[which], which < 0 ? 3 : 1) == MTL_OK);
+        mtl_tensor_release(y);
+        for (int i = 0; i < 3; i++) {
+            const float *grad = mtl_tensor_data(mtl_tensor_grad(in[i]));
+            int64_t n = mtl_tensor_count(in[i]), bad = 0;
+            if (which < 0) {
+                rows[i] = malloc((size_t)(3 * n) * sizeof(float));
+                memcpy(rows[i], grad, (size_t)(3 * n) * sizeof(float));
+            } else {
+                for (int64_t k = 0; k < n; k++)
+                    bad +=
+                        !(fabs((double)grad[k] - (double)rows[i][which * n + k]) <= 2e-5 * (1 + fabs((double)grad[k])));
+                CHECK(bad == 0);
+            }
+        }
+    }
+    for (int i = 0; i < 3; i++) {
+        free(rows[i]);
+        mtl_tensor_release(in[i]);
+        mtl_tensor_release(seed[i]);
+    }
+    mtl_context_free(ctx);
 }
 
 static void the_second_step_does_not_allocate(void)
@@ -221,6 +269,7 @@ int main(void)
     RUN(conv2d_is_its_definition);
     RUN(conv2d_agrees_with_pytorch);
     RUN(threads_do_not_change_bits);
+    RUN(rows_are_the_gradients_of_each);
     RUN(the_second_step_does_not_allocate);
     RUN(errors_name_the_shapes);
     return TEST_RESULT;
