@@ -12,7 +12,8 @@ local function read(file)
   return ok and text or nil
 end
 
-local FORM = { recipe = { name = "string", ["file?"] = "string", folder = "string" }, seed = "number",
+local FORM = { recipe = { name = "string", ["file?"] = "string", ["bundle?"] = "string",
+  folder = "string" }, seed = "number",
   device = "string", set = { "table" }, data = { ["dir?"] = "string" }, ["max_steps?"] = "integer" }
 
 --- What run.json says. Errors name the file.
@@ -128,7 +129,7 @@ function folder.describe(out, recipe, t, options)
   core.file_write(path.join(out, "run.json"), core.json_encode({
     format = folder.FORMAT,
     recipe = { name = recipe.name, file = files and files[1] and files[1].name,
-      folder = t.folder == core.realpath(path.join(out, "recipe")) and "recipe" or t.folder },
+      bundle = options.bundle, folder = t.folder == core.realpath(path.join(out, "recipe")) and "recipe" or t.folder },
     set = core.array(options.set or {}), seed = t.seed, device = t.device, threads = core.threads(),
     data = { dir = options.data_dir and core.realpath(options.data_dir), seed = set.seed, batch = set.batch,
       rows = t.rows },

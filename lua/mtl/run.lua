@@ -31,6 +31,16 @@ local function recipe_file(dir, name)
   return absolute and file or error(message, 0)
 end
 
+-- The folder that relative paths of data start at. run.json may come from anyone: what it names is that folder where
+-- such a recipe lies, or the bundle that the recipe came in.
+local function data_folder(recipe)
+  local bundle = recipe.bundle and not recipe.bundle:find "/" and path.join(recipe.folder, recipe.bundle)
+  if core.stat(path.join(recipe.folder, recipe.file))
+    or bundle and core.stat(bundle) and require "mtl.bundle".is(bundle) then
+    return recipe.folder
+  end
+end
+
 --- The recipe of a run folder, loaded as it was for the run (its overrides, data folders).
 -- @param options trust: without it, the recipe is confined as the program's recipes are; data_dir: for --data
 -- @return recipe, what run.json says, files of the recipe
@@ -44,9 +54,7 @@ function run.open(dir, options)
   if path.confined() then -- a recipe that loads a run opens no folder by that
     path.check(file, "read")
   else
-    -- run.json may come from anyone: the folder that it names is the recipe's where a recipe of that name lies
-    local there = core.stat(path.join(info.recipe.folder, info.recipe.file)) and info.recipe.folder
-    for _, root in pairs { there or nil, options.data_dir or info.data.dir } do
+    for _, root in pairs { data_folder(info.recipe), options.data_dir or info.data.dir } do
       roots[#roots + 1] = core.realpath(root) -- folders that are gone are missed when data are read
     end
   end

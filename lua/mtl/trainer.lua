@@ -231,9 +231,9 @@ local function run(recipe, options, hold)
 end
 
 --- Trains. options: out, seed, device, threads, max_steps, resume, data_dir, progress; files (of the recipe, for the
--- run folder), folder (where relative data paths start), set (overrides, for run.json), checkpoint_seconds, ready
--- (called with the training before its first step), outcome (watches the test: report/outcome.lua), tensorboard
--- (folder of event files).
+-- run folder), folder (where relative data paths start), bundle (that lies there), set (overrides, for run.json),
+-- checkpoint_seconds, ready (called with the training before its first step), outcome (watches the test:
+-- report/outcome.lua), tensorboard (folder of event files).
 -- @return summary, and the training itself
 function trainer.train(recipe, options)
   local mode = collectgarbage "generational" -- a step's garbage is young: cheap to find after every step

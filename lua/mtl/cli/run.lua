@@ -56,6 +56,7 @@ local function unpack(b, options)
   options.out = options.out or folder.default(b.manifest.name, seed)
   b:check_data(options.data)
   options.folder = b:data_folder()
+  options.bundle = options.folder and select(2, path.split(core.realpath(b.path)))
   local to = path.join(options.out, "recipe")
   confine(options, (path.split((options.out:gsub("(.)/+$", "%1"))))) -- it is unpacked beside its place, and renamed
   if core.stat(to) then
@@ -134,8 +135,8 @@ local function train(recipe, files, options)
   local ok, result = pcall(require "mtl.trainer".train, recipe, {
     out = options.out, seed = options.seed, device = options.device, threads = options.threads,
     max_steps = options.max_steps, resume = options.resume, data_dir = options.data, files = files,
-    folder = options.folder, set = options.set, progress = progress, init = options.init, outcome = outcome,
-    tensorboard = options.tensorboard,
+    folder = options.folder, bundle = options.bundle, set = options.set, progress = progress, init = options.init,
+    outcome = outcome, tensorboard = options.tensorboard,
     ready = function(t)
       wall.narrow { t.out, options.tensorboard }
       core.catch_signals()
