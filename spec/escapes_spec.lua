@@ -282,6 +282,21 @@ describe("a recipe that never ends", function()
     end)
   end
 
+  it("leaves a report where code was stopped, called by a pattern's function too", function()
+    program.write(folder .. "/recipe.lua", program.recipe { { "return mtl.recipe", [[
+      local function forever() warn "begun"; ("a"):gsub("a", function() while true do end end) end
+      return mtl.recipe]] }, { "kpi = kpi.accuracy()", "kpi = kpi.custom(forever)" } })
+    program.write(folder .. "/load.sh", [[
+      "$MTL_PROGRAM" "$@" 2>err &
+      until grep -q begun err; do sleep 0.01; done
+      kill -INT $!
+      wait $!]])
+    assert.equal(130, program.run(folder, { "load.sh", "run", "recipe.lua", "--out", "left", "--quiet" }, nil,
+      "sh").status)
+    assert.matches("stopped in step 1, within the recipe's own code", program.read(folder .. "/err"))
+    assert.matches("</html>", program.read(folder .. "/left/report.html"))
+  end)
+
   it("ends by one ^C where it is only read, by any command", function()
     program.write(folder .. "/recipe.lua", "warn 'begun' while true do pcall(function() while true do end end) end")
     program.write(folder .. "/load.sh", [[

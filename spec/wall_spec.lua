@@ -46,6 +46,18 @@ describe("the wall", function()
     assert.equal("kept", program.read(folder .. "/kept"))
   end)
 
+  it("stands around a bundle that is unpacked and trained, with its events", function()
+    assert.equal("", program.run(folder, { "pack", "recipe.lua", "-o", "r.mtl", "--quiet" }).err)
+    assert.equal("", program.run(folder, { "run", "r.mtl", "--out", "below/run", "--tensorboard", "events",
+      "--quiet" }).err)
+    local said = sandbox_of "below/run"
+    assert.is_false(said.trust)
+    assert.is_false(said.programs)
+    assert.same({ "run" }, core.listdir(folder .. "/below"))
+    assert.equal(1, #core.listdir(folder .. "/events/run"))
+    assert.is_not_nil(core.stat(folder .. "/below/run/report.html"))
+  end)
+
   it("starts no programs, in no thread", function()
     assert.equal("no\n", behind("false", [[core.rand(1000, 1000):matmul(core.rand(1000, 1000))
       print(os.execute "true" and "yes" or "no")]]))

@@ -90,7 +90,7 @@ static void end_now(int number)
 static void on_alarm(int number)
 {
     (void)number;
-    if (ticks > 0 && in_c && calls == calls_before)
+    if (ticks == TICKS && in_c && calls == calls_before) /* the hook was set half a second ago: Lua is not reached */
         end_now(interrupt);
     calls_before = calls;
     if (ticks < TICKS)
