@@ -12,7 +12,7 @@ return {
       local family, name = module.file:match "([^/]+)/([^/]+)%.lua$"
       local fields = { family = family, name = name, summary = module.summary, text = module.description,
         usage = module.usage }
-      for _, tag in ipairs { "formula", "scale", "when", "needs" } do
+      for _, tag in ipairs { "formula", "scale", "when", "needs", "soft", "sample" } do
         fields[tag] = module.tags[tag]
       end
       print "{"

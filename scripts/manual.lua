@@ -1,51 +1,26 @@
--- Pages of the manual, one for each policy, from what LDoc read in its file (scripts/comments.lua) and from its
--- definition: lua5.4 scripts/manual.lua COMMENTS FOLDER. scripts/manual calls it.
+-- Pages of the manual, one for each policy, KPI, loss, metric and layer, from what LDoc read in its file (layers:
+-- scripts/layers.lua) and from its definition: lua5.4 scripts/manual.lua COMMENTS FOLDER. scripts/manual calls it.
 local declare = require "mtl.declare"
+local families = require "families"
 local mtl = require "mtl"
 local arguments = require "mtl.arguments"
 local param = require "mtl.param"
+local prose = require "prose"
+
+local cell, fail, lines, sentence, wrapped = prose.cell, prose.fail, prose.lines, prose.sentence, prose.wrapped
 
 local comments, folder = assert(loadfile(arg[1], "t", {}))(), arg[2]
 
+table.move(require "layers", 1, #require "layers", #comments + 1, comments)
 for _, page in ipairs(comments) do
+  page.file = page.file or ("lua/mtl/%s/%s.lua"):format(page.family, page.name)
   setmetatable(page, { __index = function() return "" end }) -- what a comment does not say
-end
-
-local function fail(page, message)
-  io.stderr:write(("lua/mtl/%s/%s.lua: %s\n"):format(page.family, page.name, message))
-  os.exit(1)
 end
 
 local function write(name, text)
   local file = assert(io.open(folder .. "/" .. name, "wb"))
   assert(file:write(text))
   assert(file:close())
-end
-
--- Lines without the blank that follows "--".
-local function lines(text)
-  local list = {}
-  for line in (text .. "\n"):gmatch "(.-)\n" do
-    list[#list + 1] = line:gsub("^ ", ""):gsub("%s+$", "")
-  end
-  return list
-end
-
--- Paragraphs, in lines of at most 120 characters.
-local function wrapped(text)
-  local list = {}
-  for paragraph in (table.concat(lines(text), "\n") .. "\n\n"):gmatch "(.-)\n\n+" do
-    local line
-    for word in paragraph:gmatch "%S+" do
-      if line and utf8.len(line .. word) >= 120 then
-        list[#list + 1], line = line, nil
-      end
-      line = line and line .. " " .. word or word
-    end
-    list[#list + 1] = line
-    list[#list + 1] = line and ""
-  end
-  return (table.concat(list, "\n"):gsub("%s+$", ""))
 end
 
 -- Takes the indented lines "  name  default  words" out of a comment; returns the rest, them by name, and the names in
@@ -79,10 +54,6 @@ local function same(said, value)
   return said == shown(value) or tonumber(said) ~= nil and tonumber(said) == tonumber(value)
 end
 
-local function cell(text)
-  return (text:gsub("|", "\\|"):gsub("%s*\n%s*", " "))
-end
-
 local function table_of(page, definition, options, order)
   local seen, rows = {}, { "| option | default | may be | |", "|---|---|---|---|" }
   for _, name in ipairs(order) do
@@ -108,72 +79,13 @@ local function table_of(page, definition, options, order)
   return table.concat(rows, "\n")
 end
 
-local function sentence(text)
-  return wrapped(text:sub(1, 1):upper() .. text:sub(2) .. (text:find "%.$" and "" or "."))
-end
-
--- An example is a constructor, and maybe a call of its `weights`: the call, and what it gives.
-local function by_hand(page)
-  local call = page.usage:match "weights {" and page.usage
-  if not call then
-    return ""
-  end
-  local weights = assert(load("local policy, mtl = ... return " .. call))(mtl.policy, mtl)
-  local values, formats = {}, {}
-  for i, w in ipairs(weights) do
-    values[i], formats[i] = ("%.6g"):format(w), "%.6g"
-  end
-  return ("By hand:\n\n```lua\n%s\nlocal w = %s\nprint((\"%s\"):format(table.unpack(w))) --> %s\n```"):format(
-    'local policy = require("mtl").policy', call, table.concat(formats, ", "), table.concat(values, ", "))
-end
-
 local function declaration(page)
   local constructor = page.usage:match "^(.-):weights" or page.usage ~= "" and page.usage
     or ("%s.%s()"):format(page.family, page.name)
-  local made, value = pcall(assert(load("local policy, mtl = ... return " .. constructor)), mtl.policy, mtl)
+  local code = ("local %s, mtl = ... return %s"):format(page.family, constructor)
+  local made, value = pcall(assert(load(code)), mtl[page.family], mtl)
   return made and value or fail(page, ("@usage: %s"):format(value)), constructor
 end
-
--- What weights() looks at in its context, so that no page says otherwise.
-local function needs(page, policy)
-  if page.needs ~= "" then
-    return page.needs
-  end
-  local read = { losses = policy.positive or declare.definition(policy).total ~= nil }
-  local seen = { losses = { 1, 1 }, kpis_ema = { 0.5, 0.5 }, gram = { { 1, 0 }, { 0, 1 } } }
-  if policy.needs == "loss" then
-    policy:new():weights(setmetatable({ tasks = { "left", "right" } }, { __index = function(_, key)
-      read[key] = true
-      return seen[key]
-    end }))
-  end
-  local list = { policy.needs ~= "loss" and (policy.needs == "rows" and "gradients (rows)" or "gradients") or nil }
-  list[#list + 1] = (read.kpis_ema or read.kpis) and "KPIs" or nil
-  list[#list + 1] = read.losses and (policy.positive and "losses ≥ 0" or "losses") or nil
-  list[#list + 1] = policy.wants_after and "a second forward pass" or nil
-  return #list > 0 and table.concat(list, ", ") or "nothing"
-end
-
-local heads = { unit = "Each head gets its own task's gradient.",
-  weighted = "Each head gets its own task's gradient times the task's weight." }
-
--- What each family's pages must say, and their index.
-local families = {
-  policy = { folder = "policies", needs = needs, must = { "formula", "scale", "when" }, index = [[
-# Policies
-
-How much each task weighs in a step. A recipe names one by `policy = policy.NAME { options }`, for all its stages or for
-one; [recipe.md](../recipe.md#policies) has them side by side. In the formulas T is the number of the step's tasks, L
-their losses, g their gradients over the shared parameters, G the Gramian of these, w the weights; d is the direction
-that the shared parameters get for their gradient, Σ w g where nothing else is said.
-
-The scale of the step is that of a sum of T gradients for some, that of a mean for others: under SGD the same learning
-rate is then T times as large. Adam does not mind.
-
-| policy | | needs | paper |
-|---|---|---|---|
-]] },
-}
 
 local function page_of(page, family)
   local definition = declare.definition(mtl[page.family][page.name])
@@ -184,21 +96,36 @@ local function page_of(page, family)
     end
   end
   local made, call = declaration(page)
-  local paper, wants = definition.paper or fail(page, "its definition has no `paper`"), family.needs(page, made)
+  local paper = definition.paper or page.family ~= "policy" and "" or fail(page, "its definition has no `paper`")
   local blocks = {
-    ("<!-- Written by scripts/manual from lua/mtl/%s/%s.lua. -->"):format(page.family, page.name),
+    ("<!-- Written by scripts/manual from %s. -->"):format(page.file),
     ("# %s.%s"):format(page.family, page.name), wrapped(page.summary .. " " .. text),
-    ("In a recipe or a stage: `%s = %s`. It needs: %s."):format(page.family, call, wants)
-      .. (made.needs == "loss" and "" or " " .. heads[made.heads]),
-    "## Formula", "```\n" .. table.concat(lines(page.formula), "\n") .. "\n```", by_hand(page),
+    family.place(page, made, call),
+    page.formula == "" and "" or "## Formula\n\n```\n" .. table.concat(lines(page.formula), "\n") .. "\n```",
+    family.by_hand(page, call),
     "## Defaults", next(definition.params) and table_of(page, definition, options, order) or "It has no options.",
-    "## Scale of the step", sentence(page.scale),
-    "## When to use it", sentence("when " .. page.when),
-    "## Paper", sentence(paper),
   }
+  for _, section in ipairs(family.sections) do
+    table.move({ "## " .. section[1], section[2](page, made) }, 1, 2, #blocks + 1, blocks)
+  end
+  if paper ~= "" then
+    table.move({ "## Paper", sentence(paper) }, 1, 2, #blocks + 1, blocks)
+  end
   write(family.folder .. "/" .. page.name .. ".md", table.concat(blocks, "\n\n"):gsub("\n\n\n+", "\n\n") .. "\n")
   local summary = page.summary:gsub("^[^:]-%b()[^:]*:%s", ""):gsub("%.$", "")
-  return ("| [%s](%s.md) | %s | %s | %s |\n"):format(page.name, page.name, cell(summary), wants, cell(paper))
+  return ("| [%s](%s.md) | %s | %s |%s\n"):format(page.name, page.name, cell(summary), family.column(page, made),
+    family.papers and (" %s |"):format(cell(paper)) or "")
+end
+
+for _, name in ipairs(mtl.nn.names()) do
+  local known = name == "graph" -- of the Lua side, told in docs/recipe.md
+  for _, page in ipairs(comments) do
+    known = known or page.family == "nn" and page.name == name
+  end
+  if not known then
+    io.stderr:write(("core/layer: no comment begins with \"/** nn.%s:\" (CONTRIBUTING.md)\n"):format(name))
+    os.exit(1)
+  end
 end
 
 local index = {}

@@ -13,13 +13,33 @@ local function blocks(file)
   return list
 end
 
+-- Pages that scripts/manual writes.
+local families = {
+  { kind = "policy", folder = "policies",
+    parts = { "Formula", "Defaults", "Scale of the step", "When to use it", "Paper" } },
+  { kind = "kpi", folder = "kpis", parts = { "Formula", "Defaults", "Soft form", "When to use it" } },
+  { kind = "loss", folder = "losses", parts = { "Formula", "Defaults", "When to use it" } },
+  { kind = "metric", folder = "metrics", parts = { "Formula", "Defaults", "When to use it" } },
+  { kind = "nn", folder = "layers", parts = { "Defaults", "When to use it" } },
+}
+
+local function names(kind)
+  local list = {}
+  for _, name in ipairs(mtl[kind].names()) do
+    list[#list + 1] = name ~= "graph" and name or nil
+  end
+  return list
+end
+
 describe("the Lua in", function()
   local folder = support.folder()
   teardown(function() support.remove(folder) end)
 
   local files = { "README.md", "docs/recipe.md", "docs/lua.md" }
-  for _, name in ipairs(core.listdir "docs/policies") do
-    files[#files + 1] = "docs/policies/" .. name
+  for _, family in ipairs(families) do
+    for _, name in ipairs(core.listdir("docs/" .. family.folder)) do
+      files[#files + 1] = ("docs/%s/%s"):format(family.folder, name)
+    end
   end
   for _, file in ipairs(files) do
     for _, block in ipairs(blocks(file)) do
@@ -41,22 +61,24 @@ describe("the Lua in", function()
 end)
 
 -- scripts/manual --check, a test of its own, says whether the pages are what the files say.
-describe("the page of policy", function()
-  local index = support.read "docs/policies/README.md"
+for _, family in ipairs(families) do
+  describe("the page of " .. family.kind, function()
+    local index = support.read(("docs/%s/README.md"):format(family.folder))
 
-  for _, name in ipairs(mtl.policy.names()) do
-    it(name .. " has all its parts, and a line in the index", function()
-      local page = support.read("docs/policies/" .. name .. ".md")
-      for _, part in ipairs { "Formula", "Defaults", "Scale of the step", "When to use it", "Paper" } do
-        assert.matches("\n## " .. part .. "\n\n[^#\n%s]", page)
-      end
-      for option in pairs(require("mtl.declare").definition(mtl.policy[name]).params) do
-        assert.matches("| `" .. option .. "` |", page, nil, true)
-      end
-      assert.matches("| [" .. name .. "](" .. name .. ".md) |", index, nil, true)
-      local line = page:match "In a recipe or a stage: `(policy = .-)`%."
-      local made = assert(load("local policy = ... return { " .. line .. " }"))(mtl.policy).policy
-      assert.equal(name, made.type)
-    end)
-  end
-end)
+    for _, name in ipairs(names(family.kind)) do
+      it(name .. " has all its parts, and a line in the index", function()
+        local page = support.read(("docs/%s/%s.md"):format(family.folder, name))
+        for _, part in ipairs(family.parts) do
+          assert.matches("\n## " .. part .. "\n\n[^#\n%s]", page)
+        end
+        for option in pairs(require("mtl.declare").definition(mtl[family.kind][name]).params) do
+          assert.matches("| `" .. option .. "` |", page, nil, true)
+        end
+        assert.matches("| [" .. name .. "](" .. name .. ".md) |", index, nil, true)
+        local line = page:match "In [^`\n]*: `([^`]+)`":gsub("^%l+ = ", "")
+        local made = assert(load(("local %s = ... return %s"):format(family.kind, line)))(mtl[family.kind])
+        assert.equal(name, (family.kind == "metric" and made[1] or made).type)
+      end)
+    end
+  end)
+end

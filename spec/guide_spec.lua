@@ -1,4 +1,4 @@
--- docs/guide.md and docs/sharing.md, done as they say.
+-- docs/guide.md, docs/sharing.md and docs/from-pytorch.md, done as they say.
 local page = dofile "spec/support/page.lua"
 local program = dofile "spec/support/program.lua"
 
@@ -24,4 +24,16 @@ describe("docs/sharing.md", function()
   teardown(function() program.remove(folder) end)
 
   page("docs/sharing.md", folder, it)
+end)
+
+describe("docs/from-pytorch.md", function()
+  local folder = program.folder()
+  teardown(function() program.remove(folder) end)
+
+  page("docs/from-pytorch.md", folder, it)
+
+  it("starts from the weights that were brought", function()
+    local lines = program.read(folder .. "/second/run.json")
+    assert.matches("net.safetensors", lines, nil, true)
+  end)
 end)

@@ -16,9 +16,11 @@
 static void *cpu_alloc(mtl_device *device, size_t bytes)
 {
     (void)device;
-    void *data = aligned_alloc(bytes < HUGE ? 64 : HUGE, bytes); /* the pool rounds to multiples of 64 */
+    void *data = NULL;
+    if (posix_memalign(&data, bytes < HUGE ? 64 : HUGE, bytes)) /* aligned_alloc wants multiples of it */
+        return NULL;
 #ifdef MADV_HUGEPAGE
-    if (data && bytes >= HUGE)
+    if (bytes >= HUGE)
         madvise(data, bytes & ~(HUGE - 1), MADV_HUGEPAGE);
 #endif
     return data;

@@ -154,5 +154,16 @@ static mtl_status forward(mtl_layer *l, const mtl_pass *pass, int n, mtl_tensor 
     return mtl_attention_forward(l, pass, &a, 0, in[0], out);
 }
 
+/** nn.multi_head_attention: Self-attention over samples [length, features]. Parameters are named and drawn as in
+   PyTorch.
+     embed_dim  inferred  features
+     num_heads            divides the features
+     dropout              of the attention weights
+     bias                 whether there are biases
+     causal               true: no step sees a later one
+   @formula each head: softmax(q kᵀ / √d) v, d = features / heads; the heads side by side through a linear layer
+   @when each step of a sequence should see all others
+   @usage nn.multi_head_attention(nil, 4)
+   @sample 12, 32 */
 const mtl_layer_type mtl_layer_multi_head_attention = {
     .name = "multi_head_attention", .options = options, .shape = shape, .forward = forward};

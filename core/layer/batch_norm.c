@@ -49,7 +49,26 @@ static mtl_status forward(mtl_layer *l, const mtl_pass *pass, int n, mtl_tensor 
                           training, l->number[MOMENTUM], l->number[EPS], out);
 }
 
+/** nn.batch_norm1d: Batch normalization of samples [features] or [features, length]. In training by the batch's
+   mean and variance, afterwards, and where it is frozen, by the running ones. weight 1, bias 0.
+     num_features  inferred  the first size of a sample
+     eps                     added to the variance
+     momentum                share of the batch in the running statistics
+     affine                  whether there are weight and bias
+   @formula y = (x - mean) / √(variance + eps) weight + bias
+   @when batches are large; not where tasks have data sets of their own, whose statistics differ
+   @sample 10 */
 const mtl_layer_type mtl_layer_batch_norm1d = {
     .name = "batch_norm1d", .options = options, .shape = shape1d, .forward = forward};
+/** nn.batch_norm2d: Batch normalization of images [channels, height, width], each channel over batch and places. In
+   training by the batch's mean and variance, afterwards, and where it is frozen, by the running ones. weight 1, bias
+   0.
+     num_features  inferred  channels
+     eps                     added to the variance
+     momentum                share of the batch in the running statistics
+     affine                  whether there are weight and bias
+   @formula y = (x - mean) / √(variance + eps) weight + bias
+   @when batches are large; for small ones see group_norm
+   @sample 16, 8, 8 */
 const mtl_layer_type mtl_layer_batch_norm2d = {
     .name = "batch_norm2d", .options = options, .shape = shape2d, .forward = forward};

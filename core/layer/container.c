@@ -131,15 +131,38 @@ static mtl_status add_forward(mtl_layer *l, const mtl_pass *pass, int n, mtl_ten
     return MTL_OK;
 }
 
+/** nn.sequential: Layers one after the other. A parameter is named by its place:
+   trunk.0.weight.
+     children  the layers
+   @formula y = f_n(... f_1(x))
+   @when it is a trunk or a head of several layers
+   @usage nn.sequential { nn.linear(nil, 50), nn.relu(), nn.linear(nil, 10) }
+   @sample 20 */
 const mtl_layer_type mtl_layer_sequential = {
     .name = "sequential", .options = children, .shape = chain_shape, .forward = chain_forward};
+/** nn.residual: Layers whose result is added to their input, which has the same shape.
+     children  the layers, one after the other
+   @formula y = x + f_n(... f_1(x))
+   @when a network is deep
+   @usage nn.residual { nn.linear(nil, 20), nn.relu() }
+   @sample 20 */
 const mtl_layer_type mtl_layer_residual = {
     .name = "residual", .options = children, .shape = residual_shape, .forward = residual_forward};
+/** nn.concat: Layers side by side on the same input, joined along the first dimension of a sample. Without layers
+   it joins the inputs of an nn.graph.
+     children  none  the layers, up to 16
+   @formula y = [f_1(x), ..., f_n(x)]
+   @when an input is looked at in several ways: windows of several sizes, experts
+   @usage nn.concat { nn.linear(nil, 4), nn.linear(nil, 6) }
+   @sample 20 */
 const mtl_layer_type mtl_layer_concat = {.name = "concat",
                                          .options = maybe_children,
                                          .shape = concat_shape,
                                          .forward = concat_forward,
                                          .max_inputs = MTL_MAX_INPUTS};
+/** nn.add: The sum of a graph's inputs, all of one shape.
+   @formula y = Σ x_i
+   @when a model is an nn.graph with branches that meet; for one branch beside its input see residual */
 const mtl_layer_type mtl_layer_add = {.name = "add",
                                       .options = none,
                                       .shape = add_shape,

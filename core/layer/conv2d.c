@@ -68,6 +68,20 @@ static mtl_status forward(mtl_layer *l, const mtl_pass *pass, int n, mtl_tensor 
     return mtl_conv2d_spread(in[0], l->slots[0], l->slots[1], &w, &s, out);
 }
 
+/** nn.conv2d: Convolution of images [channels, height, width]. weight [out, in / groups, kernel height, kernel
+   width], bias [out]; uniform in ±1/√n, n what the weight holds behind its first dimension, as in PyTorch.
+     in_channels   inferred  channels of a sample
+     out_channels            channels that it gives
+     kernel_size             one number, or { height, width }
+     stride                  how far the kernel moves
+     padding                 zeros around the image
+     dilation                distance of the kernel's points
+     groups                  so many groups of channels that do not see one another; it divides both widths
+     bias                    whether there is one
+   @formula size ← ⌊(size + 2 padding - dilation (kernel - 1) - 1) / stride⌋ + 1
+   @when what matters in an image is near together and may be anywhere
+   @usage nn.conv2d(nil, 16, 3, { padding = 1 })
+   @sample 3, 32, 32 */
 const mtl_layer_type mtl_layer_conv2d = {.name = "conv2d", .options = options, .shape = shape, .forward = forward};
 
 static mtl_status transpose_shape(mtl_layer *l, int n, const mtl_shape *in, mtl_shape *out)
@@ -109,5 +123,21 @@ static mtl_status transpose_forward(mtl_layer *l, const mtl_pass *pass, int n, m
     return mtl_conv_transpose2d(in[0], l->slots[0], l->slots[1], &w, &s, out);
 }
 
+/** nn.conv_transpose2d: Transposed convolution of images [channels, height, width], which makes them larger. weight
+   [in, out / groups, kernel height, kernel width], bias [out]; uniform in ±1/√n, n what the weight holds behind its
+   first dimension.
+     in_channels     inferred  channels of a sample
+     out_channels              channels that it gives
+     kernel_size               one number, or { height, width }
+     stride                    by how much the image grows
+     padding                   what is cut off around the result
+     output_padding            rows and columns more at the end of the result
+     dilation                  distance of the kernel's points
+     groups                    so many groups of channels that do not see one another; it divides both widths
+     bias                      whether there is one
+   @formula size ← (size - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1
+   @when a decoder brings features back to the size of the image; upsample before a conv2d leaves no checkered pattern
+   @usage nn.conv_transpose2d(nil, 8, 2, { stride = 2 })
+   @sample 16, 8, 8 */
 const mtl_layer_type mtl_layer_conv_transpose2d = {
     .name = "conv_transpose2d", .options = transpose_options, .shape = transpose_shape, .forward = transpose_forward};

@@ -40,5 +40,14 @@ static mtl_status forward(mtl_layer *l, const mtl_pass *pass, int n, mtl_tensor 
     return mtl_embedding(l->slots[0], in[0], padding(l), out);
 }
 
+/** nn.embedding: A row of a learned table for each index of a sample, int32 from 0. weight [num_embeddings,
+   embedding_dim], drawn from N(0, 1).
+     num_embeddings        how many indices there are
+     embedding_dim         numbers in a row
+     padding_idx     none  an index whose row holds zeros and learns nothing
+   @formula y = W[index]
+   @when inputs are classes: words, places, kinds
+   @usage nn.embedding(100, 16)
+   @sample 5, "int32" */
 const mtl_layer_type mtl_layer_embedding = {
     .name = "embedding", .options = options, .shape = shape, .forward = forward};

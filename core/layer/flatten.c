@@ -23,4 +23,7 @@ static mtl_status forward(mtl_layer *l, const mtl_pass *pass, int n, mtl_tensor 
     return mtl_reshape(in[0], 2, to, out);
 }
 
+/** nn.flatten: All dimensions of a sample become one.
+   @when images go into nn.linear
+   @sample 16, 4, 4 */
 const mtl_layer_type mtl_layer_flatten = {.name = "flatten", .options = options, .shape = shape, .forward = forward};

@@ -35,4 +35,13 @@ static mtl_status forward(mtl_layer *l, const mtl_pass *pass, int n, mtl_tensor 
     return mtl_linear(in[0], l->slots[0], l->slots[1], out);
 }
 
+/** nn.linear: Sums of the features with learned weights: over the last dimension of a sample. weight [out, in],
+   bias [out]; both uniform in ±1/√in, as in PyTorch.
+     in_features   inferred  size of that dimension
+     out_features            size that it becomes
+     bias                    whether there is one
+   @formula y = x Wᵀ + b
+   @when features are joined: heads, dense layers; over [length, features] it works on each step alike
+   @usage nn.linear(nil, 10)
+   @sample 20 */
 const mtl_layer_type mtl_layer_linear = {.name = "linear", .options = options, .shape = shape, .forward = forward};

@@ -45,5 +45,10 @@ done:
     return status;
 }
 
+/** nn.mixture: The sum of experts' outputs, each times what a gate gives it (Ma et al., KDD 2018). It joins two inputs
+   of an nn.graph: weights [E], as a gate's softmax gives them, and the outputs of E experts joined along their first
+   dimension, [E C, ...]; it gives [C, ...].
+   @formula y = Σ w_e x_e
+   @when tasks share experts, each by a gate of its own (MMoE) */
 const mtl_layer_type mtl_layer_mixture = {
     .name = "mixture", .options = options, .shape = shape, .forward = forward, .min_inputs = 2, .max_inputs = 2};

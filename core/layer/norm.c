@@ -40,6 +40,15 @@ static mtl_status layer_forward(mtl_layer *l, const mtl_pass *pass, int n, mtl_t
     return mtl_layer_norm(in[0], l->slots[0], l->slots[1], 1, l->number[LAYER_EPS], out);
 }
 
+/** nn.layer_norm: Layer normalization over the last dimension of a sample. The same in training and outside of it.
+   weight 1, bias 0.
+     normalized_shape    inferred  size of that dimension
+     eps                           added to the variance
+     elementwise_affine            whether there are weight and bias
+     bias                          whether there is a bias beside the weight
+   @formula y = (x - mean) / √(variance + eps) weight + bias
+   @when sequences are normalized, or samples must not depend on one another
+   @sample 10, 64 */
 const mtl_layer_type mtl_layer_layer_norm = {
     .name = "layer_norm", .options = layer_options, .shape = layer_shape, .forward = layer_forward};
 
@@ -74,5 +83,15 @@ static mtl_status group_forward(mtl_layer *l, const mtl_pass *pass, int n, mtl_t
     return mtl_group_norm(in[0], (int64_t)l->number[GROUPS], l->slots[0], l->slots[1], l->number[GROUP_EPS], out);
 }
 
+/** nn.group_norm: Normalization over the channels of each group, and all places, of samples [channels, ...]. The
+   same in training and outside of it. weight 1, bias 0.
+     num_groups              divides the channels
+     num_channels  inferred  the first size of a sample
+     eps                     added to the variance
+     affine                  whether there are weight and bias
+   @formula y = (x - mean) / √(variance + eps) weight + bias
+   @when batches are too small for batch_norm2d
+   @usage nn.group_norm(4)
+   @sample 16, 8, 8 */
 const mtl_layer_type mtl_layer_group_norm = {
     .name = "group_norm", .options = group_options, .shape = group_shape, .forward = group_forward};

@@ -66,7 +66,23 @@ static mtl_status avg_forward(mtl_layer *l, const mtl_pass *pass, int n, mtl_ten
     return mtl_avg_pool2d(in[0], &w, out);
 }
 
+/** nn.max_pool2d: The largest of each window of images [channels, height, width].
+     kernel_size               one number, or { height, width }
+     stride       kernel_size  how far the window moves
+     padding                   around the image, at most half of kernel_size; it is never the largest
+   @formula size ← ⌊(size + 2 padding - kernel) / stride⌋ + 1
+   @when images are made smaller, and that a feature is there counts more than where
+   @usage nn.max_pool2d(2)
+   @sample 16, 28, 28 */
 const mtl_layer_type mtl_layer_max_pool2d = {
     .name = "max_pool2d", .options = options, .shape = shape, .forward = max_forward};
+/** nn.avg_pool2d: The mean of each window of images [channels, height, width].
+     kernel_size               one number, or { height, width }
+     stride       kernel_size  how far the window moves
+     padding                   zeros around the image, at most half of kernel_size; they count
+   @formula size ← ⌊(size + 2 padding - kernel) / stride⌋ + 1
+   @when images are made smaller smoothly
+   @usage nn.avg_pool2d(2)
+   @sample 16, 28, 28 */
 const mtl_layer_type mtl_layer_avg_pool2d = {
     .name = "avg_pool2d", .options = options, .shape = shape, .forward = avg_forward};

@@ -26,4 +26,10 @@ static mtl_status forward(mtl_layer *l, const mtl_pass *pass, int n, mtl_tensor 
     return mtl_prelu(in[0], l->slots[0], out);
 }
 
+/** nn.prelu: A relu with a learned slope below 0: one, or one a channel of samples [channels, ...].
+     num_parameters  1, or the channels
+     init            slope to start from
+   @formula y = x where x > 0, slope x below
+   @when leaky_relu's slope should be learned
+   @sample 10 */
 const mtl_layer_type mtl_layer_prelu = {.name = "prelu", .options = options, .shape = shape, .forward = forward};

@@ -144,7 +144,33 @@ static mtl_status gru_forward(mtl_layer *l, const mtl_pass *pass, int n, mtl_ten
     return run_all(l, pass, mtl_gru, in[0], out);
 }
 
+/** nn.lstm: Long short-term memory over samples [length, features], from zeros. Parameters, and their names, are
+   PyTorch's, uniform in ±1/√hidden_size.
+     input_size     inferred  features
+     hidden_size              size of the state
+     num_layers               one above the other
+     bias                     whether there are biases
+     dropout                  between the layers
+     bidirectional            true: a second one from the end; the output is twice as wide
+     output                   "sequence": of each step; "last": where each direction of the top layer ends (h_n)
+   @formula i, f, o = σ(W x + U h + b), g = tanh(W x + U h + b); c ← f c + i g; h ← o tanh(c)
+   @when order matters, and what is long past may count
+   @usage nn.lstm(nil, 32, { output = "last" })
+   @sample 12, 8 */
 const mtl_layer_type mtl_layer_lstm = {
     .name = "lstm", .options = options, .shape = lstm_shape, .forward = lstm_forward, .choices = outputs};
+/** nn.gru: Gated recurrent units over samples [length, features], from zeros. Parameters, and their names, are
+   PyTorch's, uniform in ±1/√hidden_size.
+     input_size     inferred  features
+     hidden_size              size of the state
+     num_layers               one above the other
+     bias                     whether there are biases
+     dropout                  between the layers
+     bidirectional            true: a second one from the end; the output is twice as wide
+     output                   "sequence": of each step; "last": where each direction of the top layer ends (h_n)
+   @formula r, z = σ(W x + U h + b), n = tanh(W x + b + r (U h + b')); h ← (1 - z) n + z h
+   @when order matters; smaller than an lstm, and often as good
+   @usage nn.gru(nil, 32)
+   @sample 12, 8 */
 const mtl_layer_type mtl_layer_gru = {
     .name = "gru", .options = options, .shape = gru_shape, .forward = gru_forward, .choices = outputs};

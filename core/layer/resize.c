@@ -39,6 +39,13 @@ static mtl_status upsample_forward(mtl_layer *l, const mtl_pass *pass, int n, mt
     return mtl_upsample(in[0], l->out.size[1], l->out.size[2], (mtl_upsample_mode)l->number[MODE], out);
 }
 
+/** nn.upsample: Images [channels, height, width] made larger. Give one of scale_factor and size.
+     scale_factor            one number, or { height, width }
+     size                    one number, or { height, width }
+     mode          "nearest"  or "bilinear"
+   @when a decoder brings features back to the size of the image
+   @usage nn.upsample { scale_factor = 2, mode = "bilinear" }
+   @sample 16, 8, 8 */
 const mtl_layer_type mtl_layer_upsample = {.name = "upsample",
                                            .options = upsample_options,
                                            .choices = upsample_modes,
@@ -63,6 +70,11 @@ static mtl_status pool_forward(mtl_layer *l, const mtl_pass *pass, int n, mtl_te
     return mtl_adaptive_avg_pool2d(in[0], l->out.size[1], l->out.size[2], out);
 }
 
+/** nn.adaptive_avg_pool2d: The mean of windows such that images [channels, height, width] get a given size.
+     output_size  one number, or { height, width }
+   @when a head wants the same size of images of any size; 1 is global average pooling
+   @usage nn.adaptive_avg_pool2d(1)
+   @sample 16, 7, 5 */
 const mtl_layer_type mtl_layer_adaptive_avg_pool2d = {
     .name = "adaptive_avg_pool2d", .options = pool_options, .shape = pool_shape, .forward = pool_forward};
 
@@ -102,5 +114,15 @@ static mtl_status pad_forward(mtl_layer *l, const mtl_pass *pass, int n, mtl_ten
     return mtl_pad(in[0], padding, (mtl_pad_mode)l->number[PAD_MODE], l->number[VALUE], out);
 }
 
+/** nn.pad: Rows and columns around images [channels, height, width].
+     left                columns
+     right               columns
+     top                 rows
+     bottom              rows
+     mode    "constant"  "reflect": mirrored at the border, which is not repeated; "replicate": the border's values
+     value               of a constant border
+   @when a convolution should see more than zeros at the border, or by unequal amounts
+   @usage nn.pad(1, 1, 2, 2, { mode = "reflect" })
+   @sample 3, 8, 8 */
 const mtl_layer_type mtl_layer_pad = {
     .name = "pad", .options = pad_options, .choices = pad_modes, .shape = pad_shape, .forward = pad_forward};

@@ -43,6 +43,12 @@ static mtl_status position_forward(mtl_layer *l, const mtl_pass *pass, int n, mt
     return status;
 }
 
+/** nn.position_embedding: A learned row is added to each place of a sample [length, features]. weight [max_length,
+   features], uniform in ±1/√features.
+     max_length  inferred  places; a longer sample is an error
+   @formula y_t = x_t + W[t]
+   @when attention should know where in the sequence a step stands
+   @sample 12, 32 */
 const mtl_layer_type mtl_layer_position_embedding = {
     .name = "position_embedding", .options = position_options, .shape = position_shape, .forward = position_forward};
 
@@ -76,5 +82,9 @@ static mtl_status pool_forward(mtl_layer *l, const mtl_pass *pass, int n, mtl_te
     }
 }
 
+/** nn.sequence_pool: One row of all rows of a sample [length, features].
+     how  the mean over the steps, the largest of each feature, the first or the last step
+   @when a head wants one row of a sequence
+   @sample 12, 32 */
 const mtl_layer_type mtl_layer_sequence_pool = {
     .name = "sequence_pool", .options = pool_options, .shape = pool_shape, .forward = pool_forward, .choices = ways};

@@ -109,6 +109,20 @@ static mtl_status forward(mtl_layer *l, const mtl_pass *pass, int n, mtl_tensor 
     return status;
 }
 
+/** nn.transformer_encoder_layer: Self-attention, then two linear layers at each step, each added to its input.
+   Layer norm stands after the sum or (norm_first) before the part. Parameters are named and drawn as in PyTorch.
+     d_model          inferred  features
+     nhead                      heads; divides the features
+     dim_feedforward            width between the two linear layers
+     dropout                    of attention weights, within and after each part
+     activation                 between the two linear layers
+     layer_norm_eps             added to the variance
+     norm_first                 true: trains more steadily when many are stacked
+     causal                     true: no step sees a later one
+   @formula x ← norm(x + attention(x)); x ← norm(x + W₂ f(W₁ x)); with norm_first x + part(norm(x))
+   @when sequences are long or have no order but position_embedding's, and there is much data
+   @usage nn.transformer_encoder_layer(nil, 4, { dim_feedforward = 64 })
+   @sample 12, 32 */
 const mtl_layer_type mtl_layer_transformer_encoder_layer = {.name = "transformer_encoder_layer",
                                                             .options = options,
                                                             .shape = shape,

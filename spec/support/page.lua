@@ -1,5 +1,6 @@
 --- A page of the manual, done as it says: blocks of Lua are written to the files that their first lines name, commands
--- are run, in their order. A block of `text` is what a command prints, and is not read.
+-- are run, in their order. A block of `text` is what a command prints, one of `python` is for comparison: they are not
+-- read.
 local luassert = require "luassert"
 local program = dofile "spec/support/program.lua"
 
@@ -19,7 +20,7 @@ end
 return function(file, folder, it)
   local mtl = assert(os.getenv "MTL_PROGRAM")
   for _, block in ipairs(blocks(file)) do
-    if block.kind ~= "text" then
+    if block.kind ~= "text" and block.kind ~= "python" then
       it("line " .. block.line, function()
         local name = block.kind == "lua" and assert(block.body:match "^%-%- file: (%S+)\n", "a file's name comes first")
         if name then

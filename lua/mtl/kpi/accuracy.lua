@@ -1,6 +1,12 @@
 --- Accuracy: the share of labelled elements whose class is the one with the highest logit (the first of equals). With
--- one output: yes where the logit is above 0. Soft form: the mean probability of the true class. For classes of
--- about equal size; where one class is rare, f1 or average_precision say more.
+-- one output: yes where the logit is above 0.
+--
+--   ignore  a class without a label, beside -1; of several classes only
+--
+-- @formula Σ [argmax x = y] / n over the n labelled elements; of one output Σ [(x > 0) = (y > 0.5)] / n
+-- @soft the mean probability of the true class: softmax(x) at y; of one output sigmoid(x) for yes, sigmoid(-x) for no
+-- @when classes are of about equal size; where one class is rare, f1 or average_precision say more
+-- @sample mtl.tensor { { 2, 1 }, { 0, 3 }, { 1, 0 } }, mtl.tensor({ 0, 0, 0 }, "int32")
 local kpi = require "mtl.kpi"
 local core = require "mtl.core"
 local element = require "mtl.element"

@@ -1,13 +1,22 @@
---- The share of vectors (dimension 2: [batch, n] or [batch, 3, height, width]) whose angle to the target is below
--- `tolerance` degrees (11.25; papers on normals also give 22.5 and 30). Lengths do not matter. A vector whose target
--- has a NaN or is all 0 is left out. Soft form: the mean of sigmoid((tolerance - angle) / `softness`), softness: a
--- tenth of the tolerance. For surface normals and other directions.
+--- The share of vectors whose angle to the target is small: below `tolerance` degrees. Vectors lie along dimension 2:
+-- [batch, n] or [batch, 3, height, width]. Their lengths do not matter. A vector whose target has a NaN or is all 0 is
+-- left out.
+--
+--   tolerance  11.25  in degrees; papers on normals also give 22.5 and 30
+--   softness          of the soft form, in degrees (default: a tenth of the tolerance)
+--
+-- @formula Σ [a < tolerance] / n, a the angle between prediction and target in degrees, n the vectors that have a
+-- target
+-- @soft the mean of sigmoid((tolerance - a) / softness)
+-- @when the task gives surface normals or other directions
+-- @sample mtl.tensor { { 1, 0, 0 }, { 1, 1, 0 } }, mtl.tensor { { 2, 0, 0 }, { 1, 0, 0 } }
 local kpi = require "mtl.kpi"
 local angle = require "mtl.angle"
 local element = require "mtl.element"
 
 return kpi.define {
   name = "angle_within",
+  paper = "Fouhey et al., Data-driven 3D primitives for single image understanding, ICCV 2013",
   positional = { "tolerance" },
   params = {
     tolerance = { default = 11.25, type = "number", above = 0, below = 180 },

@@ -1,7 +1,17 @@
---- Average precision: sum over distinct scores, from the highest, of (recall - recall before) x precision. Equal
--- scores are one step. One output: of the answer yes; several classes (each against the rest) or several outputs:
--- the mean over those that have a positive; undefined where none has. Soft form: Smooth-AP (Brown et al., ECCV 2020)
--- on probabilities, `tau` = 0.01. For rare positives, and wherever the order matters and no threshold is given.
+--- Average precision: precision, averaged over the steps in which recall grows. Equal scores are one step. One output:
+-- of the answer yes; several classes (each against the rest) or several outputs: the mean over those that have a
+-- positive;
+-- undefined where none has.
+--
+--   tau     0.01  of the soft form: how far apart two probabilities are to count as ordered
+--   ignore        a class without a label, beside -1; of several classes only
+--
+-- @formula Σ (R - R before) P over distinct scores, from the highest; R, P: recall and precision of all down to this
+-- score
+-- @soft Smooth-AP on probabilities s: the mean over positives i of (1 + Σ a_ij over positives j ≠ i) / (1 + Σ a_ij
+-- over all j ≠ i), with a_ij = sigmoid((s_j - s_i) / tau)
+-- @when positives are rare, and wherever the order matters and no threshold is given
+-- @sample mtl.tensor { { 2 }, { 1 }, { 0 }, { -1 } }, mtl.tensor { 1, 0, 1, 0 }
 local kpi = require "mtl.kpi"
 local ranking = require "mtl.ranking"
 local element = require "mtl.element"
@@ -26,6 +36,7 @@ end
 
 return kpi.define {
   name = "average_precision",
+  paper = "Brown et al., Smooth-AP: smoothing the path towards large-scale image retrieval, ECCV 2020 (soft form)",
   params = { tau = { default = 0.01, type = "number", above = 0 }, ignore = { type = "integer" } },
   fits = element.fits_any_class,
   reset = ranking.reset,

@@ -1,6 +1,12 @@
---- Balanced accuracy: the mean over the classes that occur among the targets of the share of their elements that is
--- recognised (recall). One output: no and yes are the two classes. Undefined without labels. Soft form: the mean over
--- these classes of the mean probability of the true class. For classes of unequal size that matter alike.
+--- Balanced accuracy: the mean recall of the classes that occur among the targets. One output: no and yes are the two
+-- classes. Undefined without labels.
+--
+--   ignore  a class without a label, beside -1; of several classes only
+--
+-- @formula the mean over classes c with targets of TP_c / (TP_c + FN_c)
+-- @soft the mean over the classes of the batch of the mean probability of the true class
+-- @when classes are of unequal size and matter alike
+-- @sample mtl.tensor { { 2, 1 }, { 2, 0 }, { 3, 0 }, { 0, 1 } }, mtl.tensor({ 0, 0, 1, 1 }, "int32")
 local kpi = require "mtl.kpi"
 local confusion = require "mtl.confusion"
 local element = require "mtl.element"
@@ -11,6 +17,7 @@ end
 
 return kpi.define {
   name = "balanced_accuracy",
+  paper = "Brodersen et al., The balanced accuracy and its posterior distribution, ICPR 2010",
   params = { ignore = { type = "integer" } },
   fits = element.fits_any_class,
   reset = confusion.reset,

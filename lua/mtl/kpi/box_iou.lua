@@ -1,7 +1,11 @@
---- Mean intersection over union of boxes x1, y1, x2, y2 (last dimension; opposite corners in any order), each predicted
--- box with its own target. A box with a NaN in its target is left out; without an area in either box it is 0.
--- Soft form: the same, exact; it has no gradient where boxes do not overlap, so pair it with loss.giou.
--- For localisation: one box, or a fixed number of boxes, an example.
+--- Mean intersection over union of boxes, each predicted box with its own target. Boxes are x1, y1, x2, y2 in the last
+-- dimension; opposite corners in any order. A box with a NaN in its target is left out; without an area in either box
+-- it is 0.
+--
+-- @formula Σ |A ∩ B| / |A ∪ B| / n over the n boxes A with a target B
+-- @soft the same, exact; it has no gradient where boxes do not overlap, so pair it with loss.giou
+-- @when the task is localisation: one box, or a fixed number of boxes, an example
+-- @sample mtl.tensor { { 0, 0, 2, 2 } }, mtl.tensor { { 1, 0, 3, 2 } }
 local kpi = require "mtl.kpi"
 local box = require "mtl.box"
 local element = require "mtl.element"

@@ -1,7 +1,14 @@
---- A KPI of one's own: kpi.custom(function(pred, target) return score [, n] end, { soft_score = ... }): a score in
--- [0, 1] of a batch, and over how many elements (default: its rows; nil for the score: undefined). The whole is the
--- mean by n, exact for scores that are means. `soft_score = function(pred, target)` returns a scalar tensor,
--- differentiable.
+--- A KPI of one's own: a function of a batch that gives a score in [0, 1], and over how many elements. No second
+-- result: over its rows; nil for the score: undefined. The whole is the mean by n, exact for scores that are means.
+--
+--   score       function(pred, target) returning score [, n]; the score is a number or a tensor of one
+--   soft_score  function(pred, target) returning a scalar tensor, differentiable: the soft form
+--
+-- @formula Σ n score / Σ n over the batches
+-- @soft what `soft_score` gives; none without it
+-- @when none of the others says what you are after
+-- @usage kpi.custom(function(pred, target) return (pred - target):abs():lt(0.5):mean() end)
+-- @sample mtl.tensor { 0.2, 3 }, mtl.tensor { 0, 1 }
 local kpi = require "mtl.kpi"
 
 return kpi.define {

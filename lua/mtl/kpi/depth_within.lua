@@ -1,7 +1,14 @@
---- The share of pixels whose depth is near enough: max(pred / target, target / pred) < `tolerance` (1.25, Eigen et al.
--- 2014; their stricter and looser ones are 1.25^2, 1.25^3). Targets that are NaN, 0 or below are left out; a predicted
--- depth of 0 or below is wrong. Soft form: the mean of sigmoid((tolerance - ratio) / `softness`), softness: a tenth of
--- tolerance - 1. It is kpi.within(tolerance, { by = "ratio" }) that knows what a missing depth is.
+--- The share of pixels whose depth is near enough, as a ratio. Targets that are NaN, 0 or below are left out; a
+-- predicted depth of 0 or below is wrong. It is kpi.within(tolerance, { by = "ratio" }) that knows what a missing
+-- depth is.
+--
+--   tolerance  1.25  the paper's stricter and looser ones are 1.25^2 and 1.25^3
+--   softness         of the soft form (default: a tenth of tolerance - 1)
+--
+-- @formula Σ [r < tolerance] / n, r = max(x / y, y / x), x and y taken to be at least 1e-6
+-- @soft the mean of sigmoid((tolerance - r) / softness)
+-- @when the task is depth: what counts is the error in proportion, and some pixels have no depth
+-- @sample mtl.tensor { 1.1, 3, 1 }, mtl.tensor { 1, 2, 0 }
 local declare = require "mtl.declare"
 local kpi = require "mtl.kpi"
 local element = require "mtl.element"
@@ -10,6 +17,7 @@ local within = declare.definition(kpi.within)
 
 return kpi.define {
   name = "depth_within",
+  paper = "Eigen et al., Depth map prediction from a single image using a multi-scale deep network, NeurIPS 2014",
   positional = { "tolerance" },
   params = {
     tolerance = { default = 1.25, type = "number", above = 1 },

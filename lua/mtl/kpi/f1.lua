@@ -1,7 +1,13 @@
---- F1 = 2 TP / (2 TP + FP + FN). With one output: of the answer yes (logit above 0). With several classes, `average`:
--- "macro" (default), the mean over the classes that occur among targets or predictions; "weighted", by their number of
--- targets; "micro", of the sums. Undefined without labels, and for yes or no without any yes. No soft form.
--- For classes of unequal size.
+--- F1: the harmonic mean of precision and recall. With one output: of the answer yes (logit above 0). Undefined without
+-- labels, and for yes or no without any yes among targets and predictions.
+--
+--   average  "macro"  of several classes, the mean over those that occur among targets or predictions; "weighted": by
+--                     their number of targets; "micro": of the sums over all
+--   ignore            a class without a label, beside -1; of several classes only
+--
+-- @formula 2 TP / (2 TP + FP + FN)
+-- @when classes are of unequal size
+-- @sample mtl.tensor { { 2 }, { 1 }, { -1 }, { -1 } }, mtl.tensor { 1, 0, 1, 0 }
 local kpi = require "mtl.kpi"
 local confusion = require "mtl.confusion"
 local element = require "mtl.element"

@@ -1,7 +1,14 @@
---- An error made a score in [0, 1]. Give one of: `baseline`, the error of a simple guess (as the training mean): 1 -
--- error / baseline, 0 where it is worse; `scale`: exp(-error / scale). `error`: "absolute" (default), the mean of
--- |pred - target|, "squared", its mean square, "rmse", the root of that. Soft form: the same formula on the batch.
--- For regression where r2 does not suit: other errors, or targets that vary little.
+--- An error made a score in [0, 1]. Give one of `baseline` and `scale`.
+--
+--   baseline              the error of a simple guess, as the training mean: 1 - error / baseline, 0 where it is worse
+--   scale                 exp(-error / scale)
+--   error     "absolute"  the mean of |x - y|; "squared": its mean square; "rmse": the root of that
+--
+-- @formula max(0, 1 - e / baseline) or exp(-e / scale), e = Σ |x - y| / n, Σ (x - y)² / n or the root of that
+-- @soft the same formula on the batch
+-- @when r2 does not suit a regression: other errors, or targets that vary little
+-- @usage kpi.normalized { scale = 1 }
+-- @sample mtl.tensor { 1, 3 }, mtl.tensor { 1, 2 }
 local kpi = require "mtl.kpi"
 local element = require "mtl.element"
 

@@ -1,7 +1,12 @@
---- R squared: 1 - sum of squared errors / sum of squared deviations of the targets from their mean, over all labelled
--- elements of the task together; 0 where it is below. Undefined where the targets do not vary.
--- Soft form: exp(-MSE / variance of the training targets): `variance`, else what fit() found, else this batch's.
--- The usual score of regression: the share of the targets' variance that is explained.
+--- R squared: the share of the targets' variance that is explained, 0 where it is below. Over all labelled elements of
+-- the task together. Undefined where the targets do not vary.
+--
+--   variance  of the soft form (default: that of the training targets, which the trainer shows it; by hand the batch's)
+--
+-- @formula max(0, 1 - Σ (x - y)² / Σ (y - ȳ)²), ȳ the mean of the targets
+-- @soft exp(-MSE / variance)
+-- @when it is regression: the usual score
+-- @sample mtl.tensor { 1, 2, 4 }, mtl.tensor { 1, 2, 3 }
 local kpi = require "mtl.kpi"
 local element = require "mtl.element"
 

@@ -1,8 +1,14 @@
---- Area under the ROC curve: the share of pairs (positive, negative) that the scores put in order; a pair of equal
+--- Area under the ROC curve: the share of pairs (positive, negative) that the scores put in order. A pair of equal
 -- scores counts half. One output: of the answer yes; several classes (each against the rest) or several outputs: the
--- mean over those that have both kinds; undefined where none has. Soft form: the mean over pairs of sigmoid((s+ -
--- s-) / `tau`) of probabilities, tau = 0.01. For yes or no at any threshold; where positives are rare,
--- average_precision is stricter.
+-- mean over those that have both kinds; undefined where none has.
+--
+--   tau     0.01  of the soft form: how far apart two probabilities are to count as ordered
+--   ignore        a class without a label, beside -1; of several classes only
+--
+-- @formula Σ ([s⁺ > s⁻] + [s⁺ = s⁻] / 2) / (P N) over the pairs of P positives and N negatives
+-- @soft the mean over pairs of sigmoid((s⁺ - s⁻) / tau) of probabilities
+-- @when it is yes or no at any threshold; where positives are rare, average_precision is stricter
+-- @sample mtl.tensor { { 2 }, { 1 }, { 0 }, { -1 } }, mtl.tensor { 1, 0, 1, 0 }
 local kpi = require "mtl.kpi"
 local ranking = require "mtl.ranking"
 local element = require "mtl.element"
@@ -26,6 +32,7 @@ end
 
 return kpi.define {
   name = "roc_auc",
+  paper = "Hanley & McNeil, The meaning and use of the area under a ROC curve, Radiology 1982",
   params = { tau = { default = 0.01, type = "number", above = 0 }, ignore = { type = "integer" } },
   fits = element.fits_any_class,
   reset = ranking.reset,

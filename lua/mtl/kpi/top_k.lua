@@ -1,5 +1,13 @@
---- Top-k accuracy: the share of labelled elements whose true class is among the `k` (5) highest logits; of equal logits
--- the lower class comes first, so top_k(1) is accuracy. For many classes that resemble one another. No soft form.
+--- Top-k accuracy: the share of labelled elements whose true class is among the k highest logits. Of equal logits the
+-- lower class comes first, so top_k(1) is accuracy.
+--
+--   k       5  how many
+--   ignore     a class without a label, beside -1
+--
+-- @formula Σ [y is among the k largest of x] / n over the n labelled elements
+-- @when there are many classes that resemble one another
+-- @usage kpi.top_k(2)
+-- @sample mtl.tensor { { 3, 2, 1 }, { 3, 2, 1 } }, mtl.tensor({ 1, 2 }, "int32")
 local kpi = require "mtl.kpi"
 local core = require "mtl.core"
 local element = require "mtl.element"

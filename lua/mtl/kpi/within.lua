@@ -1,8 +1,15 @@
---- The share of labelled elements that lie within `tolerance` of the target. `by`: "difference" (default), |pred -
--- target| <= tolerance; "relative", |pred - target| <= tolerance |target|; "ratio", max(pred / target, target /
--- pred) < tolerance, for positive targets (depth: kpi.within(1.25, { by = "ratio" })). Soft form: the mean of
--- sigmoid((tolerance - error) / `softness`); softness: a tenth of the tolerance (of its part above 1 for a ratio).
--- For regression with a known idea of what is good enough.
+--- The share of labelled elements that lie within a tolerance of the target.
+--
+--   tolerance                what is near enough; above 1 for a ratio
+--   by         "difference"  "relative": to the size of the target; "ratio": for positive targets
+--   softness                 of the soft form (default: a tenth of the tolerance; of its part above 1 for a ratio)
+--
+-- @formula Σ [e ≤ tolerance] / n, e = |x - y|, or relative |x - y| / |y|; by ratio Σ [e < tolerance] / n, e = max(x /
+-- y, y / x), x and y taken to be at least 1e-6
+-- @soft the mean of sigmoid((tolerance - e) / softness)
+-- @when there is a known idea of what is good enough for a regression
+-- @usage kpi.within(0.5)
+-- @sample mtl.tensor { 1.25, 3 }, mtl.tensor { 1, 2 }
 local kpi = require "mtl.kpi"
 local element = require "mtl.element"
 

@@ -1,11 +1,16 @@
---- Barron's general and adaptive robust loss (CVPR 2019, arXiv:1701.03077). Of e = (pred - target) / scale, b =
--- |alpha - 2|: b / alpha ((e^2 / b + 1)^(alpha / 2) - 1); its limits are e^2 / 2 (alpha = 2), log(e^2 / 2 + 1) (0). The
--- smaller alpha, the less far-off targets count: 1 is Charbonnier's smooth |e|, 0 Cauchy's, -2 Geman and McClure's.
+--- A general and adaptive robust loss (Barron, CVPR 2019). The smaller alpha, the less far-off targets count: 1 is
+-- Charbonnier's smooth |e|, 0 Cauchy's, -2 Geman and McClure's.
+--
 --   alpha  1      the shape; where it is learned, what to start from
 --   scale  1      the error about which targets begin to count as far off; where it is learned, what to start from
 --   learn  false  true: one shape, within 0.001 and 1.999, and one scale are learned for the task. The loss is then the
---                 negative log-likelihood, + log scale + log Z(alpha), which may be below 0
--- For regression with outliers of unknown number and size (learn = true), or between mse and l1.
+--                 negative log-likelihood, which may be below 0
+--
+-- @formula the mean of b / α ((e² / b + 1)^(α / 2) - 1), e = (x - y) / scale, b = |α - 2|;
+-- e² / 2 where α = 2, log(e² / 2 + 1) where α = 0;
+-- with `learn` + log scale + log Z(α), Z(α) = ∫ exp(-ρ(e)) de, ρ the line above
+-- @when there are outliers of unknown number and size (learn = true), or for something between mse and l1
+-- @sample mtl.tensor { 1, 5 }, mtl.tensor { 1, 2 }
 local loss = require "mtl.loss"
 local core = require "mtl.core"
 local element = require "mtl.element"
@@ -51,6 +56,7 @@ end
 
 return loss.define {
   name = "adaptive_robust",
+  paper = "Barron, A general and adaptive robust loss function, CVPR 2019",
   params = {
     alpha = { default = 1, type = "number" },
     scale = { default = 1, type = "number", above = 0 },

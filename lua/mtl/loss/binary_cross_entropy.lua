@@ -1,6 +1,11 @@
---- Binary cross-entropy of logits: -(p y log s + (1 - y) log(1 - s)) with s = sigmoid(pred), p = `pos_weight` (1).
--- For yes or no: one output a question, target 0 or 1 (a probability is fine; NaN: no label), or one of two classes.
--- pos_weight above 1 makes a missed yes cost more: the share of no over the share of yes balances them.
+--- Binary cross-entropy of logits. One output a question, target 0 or 1 (a probability is fine; NaN: no label), or one
+-- of two classes.
+--
+--   pos_weight  1  above 1 a missed yes costs more: the share of no over the share of yes balances them
+--
+-- @formula the mean of -(p y log s + (1 - y) log(1 - s)), s = sigmoid(x), p = pos_weight
+-- @when it is yes or no
+-- @sample mtl.tensor { { 2 }, { -1 } }, mtl.tensor { 1, 1 }
 local loss = require "mtl.loss"
 local core = require "mtl.core"
 local element = require "mtl.element"

@@ -1,12 +1,17 @@
---- Class-balanced cross-entropy (Cui et al., Class-Balanced Loss Based on Effective Number of Samples, CVPR 2019):
--- each element's -log softmax(pred)[target] times the weight of its class, (1 - beta) / (1 - beta^n) of the n training
--- labels of that class; the weights sum to the number of classes. The mean over the labelled elements.
+--- Class-balanced cross-entropy (Cui et al., CVPR 2019): each element weighs by the effective number of examples of its
+-- class. A class that training never shows weighs as much as the rarest one.
+--
 --   beta    0.9999  0: no weights; towards 1: inverse frequency. 1 / (1 - beta) is about how many examples of a class
 --                   still add something
 --   gamma   0       above 0: times (1 - p)^gamma, as the focal loss
 --   counts          labels by class; default: those of the training labels (of what stays on disk, by a sample)
 --   ignore  -1      a class without a label, beside -1
--- For classes of unequal size (a long tail). A class that training never shows weighs as much as the rarest one.
+--
+-- @formula the mean over the labelled elements of -w_y (1 - p)^γ log p, p = softmax(x) at y;
+-- w_c in proportion to (1 - β) / (1 - β^n_c), n_c the labels of class c, Σ w = the number of classes
+-- @when classes are of unequal size (a long tail)
+-- @usage loss.class_balanced { counts = { 900, 100 }, beta = 0.99 }
+-- @sample mtl.tensor { { 2, 1 }, { 2, 1 } }, mtl.tensor({ 0, 1 }, "int32")
 local loss = require "mtl.loss"
 local core = require "mtl.core"
 local element = require "mtl.element"
@@ -46,6 +51,7 @@ end
 
 return loss.define {
   name = "class_balanced",
+  paper = "Cui et al., Class-balanced loss based on effective number of samples, CVPR 2019",
   params = {
     beta = { default = 0.9999, type = "number", least = 0, below = 1 },
     gamma = { default = 0, type = "number", least = 0 },

@@ -1,13 +1,20 @@
---- Cross-entropy of class logits: -log softmax(pred)[target], the mean over the labelled elements.
--- pred [batch, classes, ...], target int32 [batch, ...]; -1 and `ignore` have no label.
--- For one class out of several. With `weight` (one number a class) the mean is weighted, as in PyTorch; `smoothing` s
--- mixes the target with the uniform distribution: (1 - s) on the class, s/classes on all (Szegedy et al., CVPR 2016).
+--- Cross-entropy of class logits. pred [batch, classes, ...], target int32 [batch, ...]; -1 has no label.
+--
+--   weight         one number a class: the mean is weighted, as in PyTorch
+--   smoothing  0   mixes the target with the uniform distribution: 1 - s on the class, s / classes on all
+--   ignore     -1  a class without a label, beside -1
+--
+-- @formula the mean over the labelled elements of -log softmax(x) at y; with `weight` Σ w_y e / Σ w_y;
+-- with `smoothing` s: (1 - s) times this + s / C Σ_c -w_c log softmax(x)_c, over the same divisor
+-- @when it is one class out of several; of pixels too
+-- @sample mtl.tensor { { 2, 1 }, { 0, 3 } }, mtl.tensor({ 0, 0 }, "int32")
 local loss = require "mtl.loss"
 local core = require "mtl.core"
 local element = require "mtl.element"
 
 return loss.define {
   name = "cross_entropy",
+  paper = "Szegedy et al., Rethinking the Inception architecture for computer vision, CVPR 2016 (smoothing)",
   params = {
     weight = { type = "numbers", least = 0 },
     smoothing = { default = 0, type = "number", least = 0, below = 1 },

@@ -1,7 +1,14 @@
---- A loss of one's own: loss.custom(function(pred, target) return scalar [, remains] end, { ... }).
--- `remains` is how many elements had a label (default: the batch's rows; 0 leaves the task out of the step).
--- negative = true says that it may be below 0: weightings that need positive losses then refuse it. `form` is what
--- uncertainty weighting takes it for: "classification" (default), "squared" or "absolute".
+--- A loss of one's own: a function of a batch that returns a tensor of one number, and how many elements had a label.
+-- No second result: the batch's rows; 0 leaves the task out of the step.
+--
+--   compute_with                    function(pred, target) returning a scalar tensor [, remains]
+--   negative      false             true: it may be below 0; weightings that need positive losses then refuse it
+--   form          "classification"  what uncertainty weighting takes it for, or "squared" or "absolute"
+--
+-- @formula what the function computes
+-- @when none of the others says what you are after
+-- @usage loss.custom(function(pred, target) return (pred - target):abs():square():mean() end)
+-- @sample mtl.tensor { 1, 5 }, mtl.tensor { 1, 2 }
 local core = require "mtl.core"
 local loss = require "mtl.loss"
 

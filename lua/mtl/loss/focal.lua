@@ -1,11 +1,15 @@
---- Focal loss (Lin et al., Focal Loss for Dense Object Detection, ICCV 2017): -alpha (1 - p)^gamma log p, p the
--- probability of the truth, the mean over the labelled elements.
+--- Focal loss (Lin et al., ICCV 2017): what is already right fades. It is smaller than a cross-entropy, so its learning
+-- rate may be larger.
+--
 --   gamma   2     how much what is already right fades; 0: cross-entropy
 --   alpha   0.25  yes or no (one output, sigmoid): weight of yes, 1 - alpha of no. Several classes (softmax): a list of
 --                 one weight a class; default: none
---   ignore  -1    a class without a label, beside -1
--- For many easy examples and few hard ones, as a rare class in images. Where classes are merely of unequal size, see
--- class_balanced. It is smaller than a cross-entropy, so its learning rate may be larger.
+--   ignore  -1    a class without a label, beside -1; of several classes only
+--
+-- @formula the mean over the labelled elements of -α (1 - p)^γ log p, p the probability of the truth
+-- @when there are many easy examples and few hard ones, as a rare class in images; where classes are merely of unequal
+-- size, see class_balanced
+-- @sample mtl.tensor { { 2 }, { -1 } }, mtl.tensor { 1, 1 }
 local loss = require "mtl.loss"
 local core = require "mtl.core"
 local element = require "mtl.element"
@@ -18,6 +22,7 @@ end
 
 return loss.define {
   name = "focal",
+  paper = "Lin et al., Focal loss for dense object detection, ICCV 2017",
   params = {
     gamma = { default = 2, type = "number", least = 0 },
     alpha = { type = "number or numbers", least = 0, check = wrong_alpha },

@@ -1,10 +1,16 @@
---- Huber's loss (1964), of e = |pred - target|: e^2 / 2 where e <= `delta` (1), delta (e - delta / 2) beyond.
--- Squared error near the target, absolute error far from it: regression with some outliers. Same scale as PyTorch's.
+--- Huber's loss: squared error near the target, absolute error far from it. Same scale as PyTorch's.
+--
+--   delta  1  where near ends
+--
+-- @formula the mean of e² / 2 where e = |x - y| ≤ δ, δ (e - δ / 2) beyond
+-- @when it is regression with some outliers
+-- @sample mtl.tensor { 1.5, 5 }, mtl.tensor { 1, 2 }
 local loss = require "mtl.loss"
 local element = require "mtl.element"
 
 return loss.define {
   name = "huber",
+  paper = "Huber, Robust estimation of a location parameter, Annals of Mathematical Statistics 1964",
   params = { delta = { default = 1, type = "number", above = 0 } },
   form = "squared",
   fits = element.fits_numbers,

@@ -1,11 +1,16 @@
---- Kullback-Leibler divergence of softmax(pred) from target probabilities: sum over classes (dimension 2) of
--- y (log y - log softmax(pred)), the mean over rows (PyTorch's "batchmean" for [batch, classes]). A row with a NaN in
--- its target is left out. For targets that are distributions: several annotators' votes, the output of another model.
+--- Kullback-Leibler divergence of softmax(pred) from target probabilities. Classes lie along dimension 2; of [batch,
+-- classes] it is PyTorch's "batchmean". A row with a NaN in its target is left out; one that does not sum to 1 is an
+-- error.
+--
+-- @formula the mean over rows of Σ y (log y - log softmax(x)) over the classes
+-- @when targets are distributions: several annotators' votes, the output of another model
+-- @sample mtl.tensor { { 2, 1 } }, mtl.tensor { { 0.5, 0.5 } }
 local loss = require "mtl.loss"
 local element = require "mtl.element"
 
 return loss.define {
   name = "kl_div",
+  paper = "Kullback & Leibler, On information and sufficiency, Annals of Mathematical Statistics 1951",
   form = "classification",
   fits = element.fits_vectors,
   compute = function(_, pred, target)

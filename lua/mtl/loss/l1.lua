@@ -1,4 +1,8 @@
---- Mean absolute error: |pred - target|. For regression whose targets have outliers, and for depth.
+--- Mean absolute error.
+--
+-- @formula the mean of |x - y|
+-- @when the targets of a regression have outliers, and for depth
+-- @sample mtl.tensor { 1.5, 5 }, mtl.tensor { 1, 2 }
 local loss = require "mtl.loss"
 local element = require "mtl.element"
 

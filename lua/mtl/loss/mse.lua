@@ -1,5 +1,8 @@
---- Mean squared error: (pred - target)^2. The usual loss of regression; a few far-off targets weigh heavily (see
--- huber).
+--- Mean squared error. A few far-off targets weigh heavily (see huber).
+--
+-- @formula the mean of (x - y)²
+-- @when it is regression: the usual loss
+-- @sample mtl.tensor { 1.5, 5 }, mtl.tensor { 1, 2 }
 local loss = require "mtl.loss"
 local element = require "mtl.element"
 

@@ -1,6 +1,10 @@
---- Poisson negative log-likelihood: exp(pred) - target pred, the head giving the logarithm of the rate; the mean over
--- the labelled elements. Without the term log(target!), which no parameter changes (PyTorch's poisson_nll_loss with
--- log_input = true, full = false), so it may be below 0. For counts: visits, events, cells; targets of at least 0.
+--- Poisson negative log-likelihood, the head giving the logarithm of the rate. Without the term log(y!), which no
+-- parameter changes (PyTorch's poisson_nll_loss with log_input = true, full = false), so it may be below 0. Targets
+-- are at least 0.
+--
+-- @formula the mean over the labelled elements of exp(x) - y x
+-- @when targets are counts: visits, events, cells
+-- @sample mtl.tensor { 0, 1 }, mtl.tensor { 1, 3 }
 local loss = require "mtl.loss"
 local element = require "mtl.element"
 

@@ -1,5 +1,10 @@
---- Mean absolute error, |pred - target|, in the target's units. `positive = true`: targets of 0 or below are missing
--- too, as unknown depths are.
+--- Mean absolute error, in the target's units.
+--
+--   positive  false  true: targets of 0 or below are missing too, as unknown depths are
+--
+-- @formula Σ |x - y| / n
+-- @when a regression's error is to be read in the target's own units
+-- @sample mtl.tensor { 1.5, 5 }, mtl.tensor { 1, 2 }
 local metric = require "mtl.metric"
 local element = require "mtl.element"
 

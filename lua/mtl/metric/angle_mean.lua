@@ -1,5 +1,9 @@
---- Mean angle in degrees between vectors (dimension 2: [batch, n] or [batch, 3, height, width]), as of surface normals.
--- A vector whose target has a NaN or is all 0 is left out.
+--- Mean angle in degrees between vectors, as of surface normals. Vectors lie along dimension 2: [batch, n] or [batch,
+-- 3, height, width]. A vector whose target has a NaN or is all 0 is left out.
+--
+-- @formula Σ a / n, a the angle between prediction and target in degrees
+-- @when the task gives directions, and papers are compared with
+-- @sample mtl.tensor { { 1, 0 }, { 1, 1 } }, mtl.tensor { { 2, 0 }, { 1, 0 } }
 local metric = require "mtl.metric"
 local angle = require "mtl.angle"
 local element = require "mtl.element"

@@ -1,7 +1,11 @@
---- Median angle in degrees between vectors (dimension 2), as of surface normals; of an even number, the mean of the two
--- in the middle. A vector whose target has a NaN or is all 0 is left out. Exact over all that was seen, so every angle
--- is kept: 4 bytes a pixel (654 images of 288 x 384: 290 MB), and no more than a batch's share again to find the
--- median, which is not sorted for but counted: 32 halvings of the bits of a float.
+--- Median angle in degrees between vectors (dimension 2), as of surface normals. Of an even number it is the mean of
+-- the two in the middle. A vector whose target has a NaN or is all 0 is left out. Exact over all that was seen, so
+-- every angle is kept: 4 bytes a pixel (654 images of 288 x 384: 290 MB), and no more than a batch's share again to
+-- find the median, which is not sorted for but counted: 32 halvings of the bits of a float.
+--
+-- @formula the median of a, the angle between prediction and target in degrees
+-- @when the task gives directions, and a few that are far off should not decide
+-- @sample mtl.tensor { { 1, 0 }, { 1, 1 }, { 0, 1 } }, mtl.tensor { { 2, 0 }, { 1, 0 }, { 1, 0 } }
 local metric = require "mtl.metric"
 local core = require "mtl.core"
 local angle = require "mtl.angle"

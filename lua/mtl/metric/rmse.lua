@@ -1,5 +1,10 @@
---- Root of the mean squared error, in the target's units; outliers weigh more than in abs_error. `positive = true`:
--- targets of 0 or below are missing too (depths).
+--- Root of the mean squared error, in the target's units; outliers weigh more than in abs_error.
+--
+--   positive  false  true: targets of 0 or below are missing too (depths)
+--
+-- @formula sqrt(Σ (x - y)² / n)
+-- @when a regression's error is to be read in the target's own units, and large ones matter most
+-- @sample mtl.tensor { 1.5, 5 }, mtl.tensor { 1, 2 }
 local metric = require "mtl.metric"
 local element = require "mtl.element"
 

@@ -53,6 +53,20 @@ static void memory_is_reused(void)
     mtl_context_free(ctx);
 }
 
+/* Memory of huge pages, in sizes that are no multiples of one. */
+static void large_tensors_are_whole(void)
+{
+    mtl_context *ctx = context();
+    for (int64_t n = 1 << 19; n < 1 << 21; n += 150001) {
+        mtl_tensor *t = NULL;
+        MUST(mtl_tensor_new(ctx, MTL_F32, 1, &n, &t) == MTL_OK);
+        CHECK((uintptr_t)mtl_tensor_data(t) % 64 == 0);
+        memset(mtl_tensor_data(t), 1, mtl_tensor_bytes(t));
+        mtl_tensor_release(t);
+    }
+    mtl_context_free(ctx);
+}
+
 static void memory_is_capped(void)
 {
     mtl_context *ctx = context();
@@ -153,6 +167,7 @@ int main(void)
     RUN(sizes_are_checked);
     RUN(fills_that_do_not_fit);
     RUN(memory_is_reused);
+    RUN(large_tensors_are_whole);
     RUN(memory_is_capped);
     RUN(views_and_writes);
     RUN(saved_tensors_are_guarded);
