@@ -1,6 +1,6 @@
-/* mixture: a mixture of experts' outputs (Ma et al., KDD 2018), a join of two inputs of a graph: weights [E], as a gate's
-   softmax gives them, and the outputs of E experts joined along their first dimension, [E * C, ...]. Gives
-   sum_e weights[e] outputs[e], [C, ...]. */
+/* mixture: a mixture of experts' outputs (Ma et al., KDD 2018), a join of two inputs of a graph: weights [E], as a
+   gate's softmax gives them, and the outputs of E experts joined along their first dimension, [E * C, ...]. Gives sum_e
+   weights[e] outputs[e], [C, ...]. */
 #include <inttypes.h>
 
 #include "layer/layer.h"
