@@ -28,8 +28,8 @@ local function recipe(o)
   end
   return mtl.recipe {
     name = "scaling", log_every = 1000000, threads = threads,
-    data = o.png and mtl.data.images { dir = root .. "/images", labels = root .. "/labels.csv", targets = o.columns(names),
-      mode = "gray", batch = 256, split = { 1 } }
+    data = o.png and mtl.data.images { dir = root .. "/images", labels = root .. "/labels.csv",
+      targets = o.columns(names), mode = "gray", batch = 256, split = { 1 } }
       or mtl.data.tensors { inputs = images, targets = targets, batch = o.batch or 256, split = { 1 } },
     trunk = nn.sequential {
       nn.conv2d(1, 10, 5), nn.relu(), nn.max_pool2d(2), nn.conv2d(10, 20, 5), nn.relu(), nn.max_pool2d(2),
@@ -40,7 +40,7 @@ local function recipe(o)
   }
 end
 
--- A training that pauses after every turn of a second, and the seconds of its steps (the first of a turn is not counted).
+-- A training that pauses after every turn of a second, and the seconds of its steps (a turn's first is not counted).
 local made = 0
 local function training(o)
   local seconds = {}

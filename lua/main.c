@@ -55,23 +55,26 @@ static int as_text(lua_State *L)
     return 1;
 }
 
-/* OpenMP's threads spin while they wait for one another unless it is told otherwise before it is loaded, which is
-   before main: so the program says it and starts again. On a machine that has other work too, spinning made a step
-   three to five times slower (docs/performance.md). Whoever set a variable of OpenMP's has chosen. */
-static void wait_passively(char **argv)
+/* Libraries with threads read what they are told before main: so the program says it and starts again. OpenMP's threads
+   spin while they wait for one another unless they are told otherwise: on a machine that has other work too, spinning
+   made a step three to five times slower (docs/performance.md); whoever set a variable of OpenMP's has chosen. OpenBLAS
+   starts threads as it is loaded, which mtl does not use and which no wall (binding/wall.c) would hold. */
+static void tell_libraries(char **argv)
 {
     static const char *const chosen[] = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"};
-    for (size_t i = 0; i < sizeof chosen / sizeof *chosen; i++) {
-        if (getenv(chosen[i]))
-            return;
-    }
-    if (setenv("OMP_WAIT_POLICY", "passive", 1) == 0)
+    const char *blas = getenv("OPENBLAS_NUM_THREADS");
+    bool passive = true, told = blas && strcmp(blas, "1") == 0;
+    for (size_t i = 0; i < sizeof chosen / sizeof *chosen; i++)
+        passive = passive && !getenv(chosen[i]);
+    if (passive)
+        told = setenv("OMP_WAIT_POLICY", "passive", 1) != 0;
+    if (!told && setenv("OPENBLAS_NUM_THREADS", "1", 1) == 0)
         execv("/proc/self/exe", argv); /* where there is no /proc, go on as it is */
 }
 
 int main(int argc, char **argv)
 {
-    wait_passively(argv);
+    tell_libraries(argv);
     lua_State *L = lmtl_new_state();
     if (!L) {
         fputs("mtl: not enough memory\n", stderr);
@@ -85,7 +88,7 @@ int main(int argc, char **argv)
     int result = (int)lua_tointeger(L, -1);
     if (status != LUA_OK) {
         fprintf(stderr, "mtl: %s\n", lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "an error without a text");
-        result = status == LUA_ERRMEM ? 2 : 1;
+        result = lmtl_interrupted() ? 128 + lmtl_interrupted() : 1;
     }
     lua_close(L);
     return result;

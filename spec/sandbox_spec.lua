@@ -31,7 +31,8 @@ describe("sandbox", function()
     for i in pairs(package.searchers) do
       package.searchers[i] = searchers[i]
     end
-    debug.getmetatable("").__metatable = nil
+    local strings = debug.getmetatable ""
+    strings.__metatable, strings.__index = nil, string
     os.execute("rm -r " .. root)
   end)
 
@@ -180,10 +181,9 @@ describe("a confined recipe", function()
     local outside = "lies outside of the folders"
     refused([[mtl.data.csv { path = outside .. "/secret.csv", inputs = { "a" }, targets = { b = "b" } }
       :open { path = function(p) return p end }]], outside)
-    refused([[base.file = outside .. "/secret.csv"; base:run { out = "two" }]], outside)
-    refused([[base:run { out = "three", init = outside .. "/nothing.safetensors" }]], outside)
     refused([[mtl.load(outside .. "/secret.csv")]], outside)
     refused([[base:run { out = outside .. "/four" }]], outside)
+    refused([[base.file = outside .. "/secret.csv"; base:run { out = "two" }]], "a recipe may not write files")
   end)
 
   it("writes only what a run writes", function()

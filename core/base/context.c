@@ -9,6 +9,7 @@
 
 #include "cpu/cpu.h"
 #include "tensor/backend.h"
+#include "tensor/pool.h"
 
 enum { MOST_THREADS = 1024 };
 
@@ -80,6 +81,19 @@ mtl_status mtl_set_threads(mtl_context *ctx, int threads)
 void mtl_set_memory_limit(mtl_context *ctx, size_t bytes)
 {
     ctx->memory_limit = bytes;
+}
+
+void mtl_count_memory(mtl_context *ctx, const size_t *bytes)
+{
+    ctx->others = bytes;
+}
+
+void mtl_trim_memory(mtl_context *ctx)
+{
+    for (int i = 0; i < MTL_MAX_DEVICES; i++) {
+        if (ctx->devices[i])
+            mtl_pool_trim(ctx->devices[i]);
+    }
 }
 
 mtl_memory mtl_memory_use(const mtl_context *ctx)

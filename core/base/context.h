@@ -32,6 +32,7 @@ struct mtl_context {
     struct mtl_device *devices[MTL_MAX_DEVICES]; /* 0 is the CPU; those of OpenCL are NULL until they are used */
     struct mtl_cl_library *opencl;               /* NULL until it is asked for */
     size_t memory_limit;
+    const size_t *others; /* bytes of the host's that count against the limit; NULL: none */
     mtl_memory memory;
     const char *isa;
 };

@@ -1,9 +1,11 @@
 /* Files in and out. Only regular files are read; a file that is written appears whole or not at all. */
+#define _GNU_SOURCE
 #include "io/io.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -30,11 +32,51 @@ mtl_status mtl_say(char message[MTL_MESSAGE], mtl_status status, const char *for
     return status;
 }
 
+static volatile bool refuse_links;
+
+void mtl_refuse_links(void)
+{
+    refuse_links = true;
+}
+
+#ifndef O_PATH
+#define O_PATH O_RDONLY
+#endif
+
+/* As open, but a link at any part of the path is an error. */
+static int open_straight(const char *path, int flags)
+{
+    char part[NAME_MAX + 1];
+    int at = open(path[0] == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    while (at >= 0) {
+        path += strspn(path, "/");
+        size_t n = strcspn(path, "/");
+        bool last = path[n + strspn(path + n, "/")] == '\0';
+        int next = -1;
+        if (n < sizeof part) {
+            memcpy(part, path, n);
+            part[n] = '\0';
+            next = openat(at, n ? part : ".", O_NOFOLLOW | (last ? flags : O_PATH | O_DIRECTORY | O_CLOEXEC));
+        } else {
+            errno = ENAMETOOLONG;
+        }
+        int error = errno;
+        close(at);
+        errno = error;
+        if (last)
+            return next;
+        at = next;
+        path += n;
+    }
+    return at;
+}
+
 mtl_status mtl_file_open(const char *path, int *fd, uint64_t *size, char message[MTL_MESSAGE])
 {
     struct stat info;
     /* O_NONBLOCK: opening a pipe without a writer returns at once, and is refused. */
-    int made = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    int made = refuse_links ? open_straight(path, flags) : open(path, flags);
     if (made < 0)
         return mtl_say(message, MTL_ERR_IO, "cannot open %s: %s", path, strerror(errno));
     bool known = fstat(made, &info) == 0;
@@ -226,6 +268,28 @@ mtl_status mtl_output_close(mtl_output *out, mtl_status status)
         unlink(out->temporary);
     free(out->temporary);
     return status;
+}
+
+mtl_status mtl_file_read(mtl_context *ctx, const char *path, size_t most, char **data, size_t *bytes)
+{
+    mtl_input in = {0};
+    mtl_status status = mtl_input_open(ctx, path, false, &in);
+    char *made = NULL;
+    if (status == MTL_OK && in.size > most)
+        status =
+            mtl_fail(ctx, MTL_ERR_FORMAT, "%s: %" PRIu64 " bytes, which should be at most %zu", path, in.size, most);
+    if (status == MTL_OK && !(made = malloc((size_t)in.size + 1)))
+        status = mtl_fail(ctx, MTL_ERR_MEMORY, "no host memory left");
+    if (status == MTL_OK)
+        status = mtl_input_read(&in, made, (size_t)in.size, bytes);
+    mtl_input_close(&in);
+    if (status != MTL_OK) {
+        free(made);
+        return status;
+    }
+    made[*bytes] = '\0';
+    *data = made;
+    return MTL_OK;
 }
 
 mtl_status mtl_file_write(mtl_context *ctx, const char *path, const void *data, size_t bytes)

@@ -60,8 +60,7 @@ static size_t size_of_bin(int bin)
     return unit + unit / STEPS * (size_t)(bin % STEPS);
 }
 
-/* Frees what waits for reuse. */
-static void trim(mtl_device *device)
+void mtl_pool_trim(mtl_device *device)
 {
     mtl_pool *pool = device->pool;
     for (int bin = 0; bin < BINS; bin++) {
@@ -76,13 +75,19 @@ void mtl_pool_free(mtl_device *device)
 {
     if (!device->pool)
         return;
-    trim(device);
+    mtl_pool_trim(device);
     for (block *b = device->pool->spare, *next; b; b = next) {
         next = b->next;
         free(b);
     }
     free(device->pool);
     device->pool = NULL;
+}
+
+/* Whether `bytes` more are over the limit. */
+static bool over(const mtl_context *ctx, size_t bytes)
+{
+    return ctx->memory_limit && ctx->memory.bytes + (ctx->others ? *ctx->others : 0) + bytes > ctx->memory_limit;
 }
 
 mtl_status mtl_pool_take(mtl_device *device, size_t bytes, void **data, size_t *size)
@@ -99,7 +104,7 @@ mtl_status mtl_pool_take(mtl_device *device, size_t bytes, void **data, size_t *
         if (!full)
             continue;
         int found = word * 64 + __builtin_ctzll(full);
-        if (found > bin + REACH || (ctx->memory_limit && ctx->memory.bytes + size_of_bin(found) > ctx->memory_limit))
+        if (found > bin + REACH || over(ctx, size_of_bin(found)))
             break;
         *size = size_of_bin(found);
         *data = take(pool, found);
@@ -107,14 +112,14 @@ mtl_status mtl_pool_take(mtl_device *device, size_t bytes, void **data, size_t *
         ctx->memory.bytes += *size;
         return MTL_OK;
     }
-    bool capped = ctx->memory_limit && ctx->memory.bytes + ctx->memory.cached + *size > ctx->memory_limit;
+    bool capped = over(ctx, ctx->memory.cached + *size);
     if (capped) {
-        trim(device);
-        capped = ctx->memory.bytes + *size > ctx->memory_limit;
+        mtl_pool_trim(device);
+        capped = over(ctx, *size);
     }
     void *made = capped ? NULL : device->kernels->alloc(device, *size);
     if (!made && !capped) {
-        trim(device);
+        mtl_pool_trim(device);
         made = device->kernels->alloc(device, *size);
     }
     if (!made)

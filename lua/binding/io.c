@@ -294,6 +294,29 @@ static int l_safetensors_write(lua_State *L)
     return 0;
 }
 
+/* core.file_read(path [, most]) -> the text of a regular file of at most `most` bytes (default: 64 MiB) */
+static int l_file_read(lua_State *L)
+{
+    size_t size;
+    const char *path = luaL_checkstring(L, 1);
+    lua_Integer most = luaL_optinteger(L, 2, 64 << 20);
+    luaL_argcheck(L, most >= 0, 2, "it should be 0 or more");
+    char **box = lua_newuserdatauv(L, sizeof *box, 0);
+    *box = NULL;
+    luaL_setmetatable(L, "mtl.malloc");
+    lmtl_check(L, mtl_file_read(lmtl_context(), path, (size_t)most, box, &size));
+    lua_pushlstring(L, *box, size);
+    return 1;
+}
+
+/* core.refuse_links(): see mtl_refuse_links */
+static int l_refuse_links(lua_State *L)
+{
+    (void)L;
+    mtl_refuse_links();
+    return 0;
+}
+
 /* core.file_write(path, text): whole or not at all */
 static int l_file_write(lua_State *L)
 {
@@ -324,6 +347,8 @@ void lmtl_open_io(lua_State *L)
                                          {"safetensors_read", l_safetensors_read},
                                          {"safetensors_write", l_safetensors_write},
                                          {"file_write", l_file_write},
+                                         {"file_read", l_file_read},
+                                         {"refuse_links", l_refuse_links},
                                          {NULL, NULL}};
     lmtl_type(L, CSV, csv_meta, csv_methods);
     lmtl_type(L, SAFETENSORS, meta, methods);

@@ -29,7 +29,7 @@ typedef struct {
 } lmtl_buffer;
 lmtl_buffer *lmtl_new_buffer(lua_State *L);
 void lmtl_add(lua_State *L, lmtl_buffer *buffer, const char *data, size_t size);
-/* A Lua state whose memory is counted and can be capped (core.lua_memory_limit). NULL without memory. */
+/* A Lua state whose memory is counted and can be capped (core.memory_limit). NULL without memory. */
 lua_State *lmtl_new_state(void);
 
 /* ---- tensor.c ---- */
@@ -51,6 +51,17 @@ lmtl_list *lmtl_new_list(lua_State *L, int64_t count);
 void lmtl_list_set(lua_State *L, lmtl_list *list, int64_t i,
                    const char *what); /* the tensor on top of the stack; popped */
 void lmtl_list_clear(lmtl_list *list);
+
+/* ---- interrupt.c ---- */
+/* The coroutine that runs: signals stop this one. Whoever resumes another one says so, and says when it is back. */
+void lmtl_enter(lua_State *L);
+/* Whether code is being stopped: whoever caught an error raises it again. */
+bool lmtl_stopping(void);
+int lmtl_interrupted(void); /* the signal that asked the program to stop; 0: none */
+/* Says when a function of C that may take long begins, and when it is over. */
+void lmtl_in_c(bool begins);
+/* Says when reading a line begins, during which ^C is only kept (lmtl_interrupted), and when it is over: forgotten. */
+void lmtl_reading(bool begins);
 
 /* ---- source.c ---- */
 mtl_source **lmtl_new_source(lua_State *L); /* pushes an empty box */
@@ -103,7 +114,9 @@ void lmtl_open_system(lua_State *L);
 void lmtl_open_process(lua_State *L);
 void lmtl_open_memory(lua_State *L);
 void lmtl_open_prompt(lua_State *L);
+void lmtl_open_wall(lua_State *L);
 void lmtl_open_interrupt(lua_State *L);
+void lmtl_open_box(lua_State *L);
 extern const luaL_Reg lmtl_make_functions[];   /* make.c: constructors */
 extern const luaL_Reg lmtl_math_functions[];   /* math.c: functions of core and methods of tensors, the same */
 extern const luaL_Reg lmtl_shape_functions[];  /* shape.c */

@@ -79,6 +79,8 @@ int luaopen_mtl_core(lua_State *L)
     lmtl_open_system(L);
     lmtl_open_process(L);
     lmtl_open_prompt(L);
+    lmtl_open_wall(L);
     lmtl_open_interrupt(L);
+    lmtl_open_box(L);
     return 1;
 }

@@ -11,7 +11,6 @@
 #include <unistd.h>
 #include <wchar.h>
 
-#include "interrupt.h"
 #include "lmtl.h"
 
 #define PROMPT     "mtl.prompt"
@@ -69,10 +68,10 @@ static int next_character(EditLine *edit, wchar_t *out)
     memset(&state, 0, sizeof state);
     for (int tries = 0; tries < MB_LEN_MAX;) {
         char byte;
-        if (lmtl_pressed) /* while a line was completed */
+        if (lmtl_interrupted()) /* while a line was completed */
             return 0;
         ssize_t n = read(STDIN_FILENO, &byte, 1);
-        if (n < 0 && errno == EINTR && !lmtl_pressed) {
+        if (n < 0 && errno == EINTR && !lmtl_interrupted()) {
             redraw(edit);
             continue;
         }
@@ -169,7 +168,6 @@ static int l_prompt(lua_State *L)
 static int p_read(lua_State *L)
 {
     prompt *p = luaL_checkudata(L, 1, PROMPT);
-    struct sigaction before;
     int count = 0;
     luaL_argcheck(L, p->edit, 1, "this prompt was closed");
     snprintf(p->text, sizeof p->text, "%s", luaL_checkstring(L, 2));
@@ -177,10 +175,10 @@ static int p_read(lua_State *L)
     lua_settop(L, 3);
     lua_rawsetp(L, LUA_REGISTRYINDEX, p);
     p->L = L;
-    lmtl_catch_interrupt(&before);
+    lmtl_reading(true);
     const char *line = el_gets(p->edit, &count);
-    bool cut = lmtl_pressed;
-    sigaction(SIGINT, &before, NULL);
+    bool cut = lmtl_interrupted();
+    lmtl_reading(false);
     if (cut)
         lua_pushboolean(L, 0);
     else if (!line || count <= 0)

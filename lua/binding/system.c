@@ -1,9 +1,8 @@
-/* What the operating system offers beyond Lua's os and io: folders, links, time, the terminal, signals, the machine. */
+/* What the operating system offers beyond Lua's os and io: folders, links, time, the terminal, the machine. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +14,6 @@
 
 #include <lualib.h>
 
-#include "interrupt.h"
 #include "lmtl.h"
 
 static int fail(lua_State *L, const char *who, const char *path)
@@ -225,7 +223,8 @@ static int l_fsync(lua_State *L)
 static int l_remove(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
-    bool removed = remove(path) == 0;
+    struct stat st;
+    bool removed = (lstat(path, &st) == 0 && S_ISDIR(st.st_mode) ? rmdir(path) : unlink(path)) == 0;
     if (!removed && errno != ENOENT)
         return fail(L, "remove", path);
     lua_pushboolean(L, removed);
@@ -238,51 +237,6 @@ static int l_rename(lua_State *L)
     if (rename(from, to) != 0)
         return fail(L, "rename", from);
     return 0;
-}
-
-/* ---- signals ---- */
-
-static volatile sig_atomic_t interrupt;
-
-static void on_signal(int number)
-{
-    if (interrupt && number == SIGINT) {
-        static const char show_cursor[] = "\033[?25h"; /* a progress bar hides it */
-        if (isatty(1))
-            (void)!write(1, show_cursor, sizeof show_cursor - 1);
-        _exit(130);
-    }
-    interrupt = number;
-}
-
-/* core.catch_signals(): the first ^C or SIGTERM is kept for core.interrupted; a second ^C ends the program with status
-   130. A closed pipe and a file too large become errors of the write instead. */
-static int l_catch_signals(lua_State *L)
-{
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    sigemptyset(&action.sa_mask);
-    action.sa_flags = SA_RESTART;
-    action.sa_handler = on_signal;
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    action.sa_handler = SIG_IGN;
-    sigaction(SIGPIPE, &action, NULL);
-    sigaction(SIGXFSZ, &action, NULL);
-    (void)L;
-    return 0;
-}
-
-/* core.interrupted() -> the number of the signal that was kept (at the prompt: ^C that is deferred), or nil */
-static int l_interrupted(lua_State *L)
-{
-    if (lmtl_deferred())
-        lua_pushinteger(L, SIGINT);
-    else if (interrupt)
-        lua_pushinteger(L, interrupt);
-    else
-        lua_pushnil(L);
-    return 1;
 }
 
 /* ---- the machine ---- */
@@ -381,29 +335,13 @@ void lmtl_open_system(lua_State *L)
 {
     static const luaL_Reg malloc_meta[] = {{"__gc", malloc_gc}, {NULL, NULL}};
     static const luaL_Reg folder_meta[] = {{"__gc", folder_gc}, {NULL, NULL}};
-    static const luaL_Reg functions[] = {{"clock", l_clock},
-                                         {"cores", l_cores},
-                                         {"isatty", l_isatty},
-                                         {"columns", l_columns},
-                                         {"rows", l_rows},
-                                         {"mkdir", l_mkdir},
-                                         {"realpath", l_realpath},
-                                         {"stat", l_stat},
-                                         {"is_link", l_is_link},
-                                         {"truncate", l_truncate},
-                                         {"fsync", l_fsync},
-                                         {"remove", l_remove},
-                                         {"rename", l_rename},
-                                         {"catch_signals", l_catch_signals},
-                                         {"interrupted", l_interrupted},
-                                         {"uname", l_uname},
-                                         {"cpu_model", l_cpu_model},
-                                         {"devices", l_devices},
-                                         {"getpid", l_getpid},
-                                         {"threads", l_threads},
-                                         {"isa", l_isa},
-                                         {"blas", l_blas},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"clock", l_clock},       {"cores", l_cores},   {"isatty", l_isatty},
+                                         {"columns", l_columns},   {"rows", l_rows},     {"mkdir", l_mkdir},
+                                         {"realpath", l_realpath}, {"stat", l_stat},     {"is_link", l_is_link},
+                                         {"truncate", l_truncate}, {"fsync", l_fsync},   {"remove", l_remove},
+                                         {"rename", l_rename},     {"uname", l_uname},   {"cpu_model", l_cpu_model},
+                                         {"devices", l_devices},   {"getpid", l_getpid}, {"threads", l_threads},
+                                         {"isa", l_isa},           {"blas", l_blas},     {NULL, NULL}};
     lmtl_type(L, "mtl.malloc", malloc_meta, NULL);
     lmtl_type(L, "mtl.folder", folder_meta, NULL);
     luaL_setfuncs(L, functions, 0);

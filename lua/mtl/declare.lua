@@ -153,9 +153,11 @@ local function define(family, definition)
   return constructor
 end
 
--- Whether there is a module of this name, without running it.
+-- Whether there is a module of this name, without running it. The program has all of them in it: what lies in files
+-- beside it is not mtl's.
 local function there(name)
-  return package.loaded[name] or package.preload[name] or package.searchpath(name, package.path)
+  return package.loaded[name] or package.preload[name]
+    or not package.preload["mtl.declare"] and package.searchpath(name, package.path)
 end
 
 -- Whether a definition is mtl's: made in one of its files, or of its functions (a tail call hides who calls).

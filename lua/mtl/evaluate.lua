@@ -52,6 +52,9 @@ local function run_source(t, source, split, of, limit, watch)
   loader:start(false, 0, 0, 0)
   local made = 0
   while not limit or made < limit do
+    if t.on_signal and core.interrupted() then
+      t:on_signal()
+    end
     local batch = loader:next(t.device)
     if not batch then
       break

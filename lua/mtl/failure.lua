@@ -21,15 +21,28 @@ end
 
 local of_core = { memory = true, device = true, io = true }
 
+local function mib(bytes)
+  return ("%.0f MiB"):format(bytes / (1 << 20))
+end
+
+-- Where memory ran out at the cap: how much there is, and how to change it.
+local function explain(message)
+  local use = core.memory()
+  local lua = message == "not enough memory"
+  if use.limit == 0 or not lua and not message:find("and the limit reached", 1, true) then
+    return message
+  end
+  return ("%s; tensors and Lua may take %s together: --memory SIZE allows more"):format(lua
+    and ("out of memory: tensors take %s, Lua %s"):format(mib(use.bytes), mib(use.lua)) or message, mib(use.limit))
+end
+
 --- What to tell people about anything that pcall caught, and the exit status.
 -- @return message, status
 function failure.describe(e)
   if failure.is(e) then
-    return e.message, e.status
+    return explain(e.message), e.status
   end
-  local message = tostring(e)
-  local out_of_memory = message == "not enough memory"
-  return message, out_of_memory and 2 or 1
+  return explain(tostring(e)), 1
 end
 
 --- An error caught while training, as a failure where libmtl's last one was the machine's fault, else as it is.

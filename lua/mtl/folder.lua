@@ -8,15 +8,12 @@ local folder = {}
 folder.FORMAT = 2 -- of run.json and checkpoints
 
 local function read(file)
-  local f, message = io.open(file, "rb")
-  local text = f and f:read "a"
-  if f then
-    f:close()
-  end
-  return text, message
+  local ok, text = pcall(core.file_read, core.realpath(file) or file)
+  return ok and text or nil
 end
 
-local FORM = { recipe = { name = "string", ["file?"] = "string", folder = "string" }, seed = "number",
+local FORM = { recipe = { name = "string", ["file?"] = "string", ["bundle?"] = "string",
+  folder = "string" }, seed = "number",
   device = "string", set = { "table" }, data = { ["dir?"] = "string" }, ["max_steps?"] = "integer" }
 
 --- What run.json says. Errors name the file.
@@ -64,6 +61,9 @@ end
 
 --- Where a run goes unless --out says: a folder that is not there yet.
 function folder.default(name, seed)
+  if not tostring(name):find "^[%w_][%w_%-%.]*$" then -- it was checked, and may have been changed since
+    error(("recipe: name is '%s', which should be letters, digits, '_', '-' and '.'"):format(tostring(name)), 0)
+  end
   local out = ("runs/%s-%s-%d"):format(name, os.date "%Y%m%d-%H%M%S", seed)
   local free, i = out, 1
   while core.stat(free) do
@@ -73,9 +73,10 @@ function folder.default(name, seed)
   return free
 end
 
---- A folder that exists is an error without `resume`.
+--- A folder that exists, and is not empty, is an error without `resume`.
 function folder.check(out, resume)
-  if core.stat(out) and not resume then
+  local stat = core.stat(out)
+  if stat and not resume and (stat.type ~= "folder" or #core.listdir(out) > 0) then
     error(("'%s' exists; --resume goes on with the run in it, or name another --out"):format(out), 0)
   end
 end
@@ -88,6 +89,28 @@ function folder.same_recipe(out, files)
       error(("'%s' was started with another %s; leave the recipe out to go on with the run's own, or name another "
         .. "--out"):format(out, file.name), 0)
     end
+  end
+end
+
+-- What the recipe may do, and how much memory it may take.
+local function sandbox()
+  local said = {}
+  for key, value in pairs(require "mtl.wall".standing()) do
+    said[key] = value
+  end
+  local limit = core.memory().limit
+  said.memory = limit > 0 and limit or nil
+  return said
+end
+
+--- A run that goes on with --trust says so, as one that began with it.
+function folder.trusted(out)
+  local file = path.join(out, "run.json")
+  local text = read(file)
+  local info = text and core.json_decode(text)
+  if info and require "mtl.wall".standing().trust and not (info.sandbox or {}).trust then
+    info.sandbox = sandbox()
+    core.file_write(file, core.json_encode(info, true) .. "\n")
   end
 end
 
@@ -106,12 +129,12 @@ function folder.describe(out, recipe, t, options)
   core.file_write(path.join(out, "run.json"), core.json_encode({
     format = folder.FORMAT,
     recipe = { name = recipe.name, file = files and files[1] and files[1].name,
-      folder = t.folder == core.realpath(path.join(out, "recipe")) and "recipe" or t.folder },
+      bundle = options.bundle, folder = t.folder == core.realpath(path.join(out, "recipe")) and "recipe" or t.folder },
     set = core.array(options.set or {}), seed = t.seed, device = t.device, threads = core.threads(),
     data = { dir = options.data_dir and core.realpath(options.data_dir), seed = set.seed, batch = set.batch,
       rows = t.rows },
     init = t.init and { from = t.init.file, matched = core.array(t.init.matched) },
-    max_steps = options.max_steps, version = core.VERSION, started = os.date "!%Y-%m-%dT%H:%M:%SZ",
+    max_steps = options.max_steps, sandbox = sandbox(), version = core.VERSION, started = os.date "!%Y-%m-%dT%H:%M:%SZ",
     host = { system = core.uname(), cpu = core.cpu_model(), cores = core.cores(), isa = core.isa(),
       blas = core.blas() },
   }, true) .. "\n")

@@ -1,17 +1,20 @@
---- The one check that a path goes through before any reader or writer opens it.
--- Links are resolved first. Once a recipe runs confined, only what lies below an allowed folder may be read or written.
+--- The one check that a path goes through before any reader or writer opens it. Links are resolved first. Once a recipe
+-- runs confined, only what lies below an allowed folder may be read, and nothing be written unless a folder was allowed
+-- for that. The program then has readers follow no link either (core.refuse_links): one may come after the check.
 local core = require "mtl.core"
 
 local path = {}
 
 local roots = {} -- absolute folders without links
+local open = {}  -- those that may be written to
 local confined = false
 local watcher
 
---- Allows a folder (it must exist); returns it as an absolute path.
-function path.allow(root)
+--- Allows a folder (it must exist); returns it as an absolute path. @param writes files in it may be written too
+function path.allow(root, writes)
   local absolute = assert(core.realpath(root))
   roots[#roots + 1] = absolute
+  open[#open + 1] = writes and absolute or nil
   return absolute
 end
 
@@ -51,11 +54,11 @@ function path.below(p, folder)
   return p == folder or folder == "/" or p:sub(1, #folder + 1) == folder .. "/"
 end
 
-local function allowed(absolute)
+local function allowed(absolute, folders)
   if not confined then
     return true
   end
-  for _, root in ipairs(roots) do
+  for _, root in ipairs(folders or roots) do
     if path.below(absolute, root) then
       return true
     end
@@ -93,7 +96,12 @@ function path.check(p, purpose, base)
   local full = path.join(base or ".", p)
   if purpose == "write" then
     local absolute = real_target(full)
-    return allowed(absolute) and absolute or refuse(p, absolute)
+    if not allowed(absolute) then
+      refuse(p, absolute)
+    elseif not allowed(absolute, open) then
+      error(("'%s': a recipe may not write files; run with --trust to allow it"):format(p), 0)
+    end
+    return absolute
   end
   local absolute, message = core.realpath(full)
   if not absolute then

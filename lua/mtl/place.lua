@@ -35,10 +35,11 @@ end
 -- The lines of a source file, if it can be read as recipes may read files.
 local function lines_of(source)
   local name = source:match "^@(.+)$"
-  local ok, absolute = pcall(require "mtl.path".check, name, "read")
-  local file <close> = ok and io.open(absolute) or nil
+  local ok, text = pcall(function()
+    return require "mtl.core".file_read(require "mtl.path".check(name, "read"))
+  end)
   local list = {}
-  for line in (file and file:read "a" or ""):gmatch "([^\n]*)\n?" do
+  for line in (ok and text or ""):gmatch "([^\n]*)\n?" do
     list[#list + 1] = line:gsub("%-%-.*", "")
   end
   return list

@@ -31,6 +31,16 @@ local function recipe_file(dir, name)
   return absolute and file or error(message, 0)
 end
 
+-- The folder that relative paths of data start at. run.json may come from anyone: what it names is that folder where
+-- such a recipe lies, or the bundle that the recipe came in.
+local function data_folder(recipe)
+  local bundle = recipe.bundle and not recipe.bundle:find "/" and path.join(recipe.folder, recipe.bundle)
+  if core.stat(path.join(recipe.folder, recipe.file))
+    or bundle and core.stat(bundle) and require "mtl.bundle".is(bundle) then
+    return recipe.folder
+  end
+end
+
 --- The recipe of a run folder, loaded as it was for the run (its overrides, data folders).
 -- @param options trust: without it, the recipe is confined as the program's recipes are; data_dir: for --data
 -- @return recipe, what run.json says, files of the recipe
@@ -44,7 +54,7 @@ function run.open(dir, options)
   if path.confined() then -- a recipe that loads a run opens no folder by that
     path.check(file, "read")
   else
-    for _, root in ipairs { info.recipe.folder, options.data_dir or info.data.dir } do
+    for _, root in pairs { data_folder(info.recipe), options.data_dir or info.data.dir } do
       roots[#roots + 1] = core.realpath(root) -- folders that are gone are missed when data are read
     end
   end
@@ -105,8 +115,8 @@ function run.start(recipe, options)
   o.data_dir = o.data_dir and path.check(o.data_dir, "folder")
   if o.init then
     local stat = core.stat(o.init)
-    path.check(o.init, stat and stat.type == "file" and "read" or "folder")
-    path.check(transfer.file(o.init), "read")
+    o.init = path.check(o.init, stat and stat.type == "file" and "read" or "folder")
+    o.init = path.check(transfer.file(o.init), "read")
   end
   local summary, t = trainer.train(recipe, o)
   local r = wrap(t.out, folder.info(t.out), {}, t)
@@ -125,7 +135,7 @@ function run.load(dir, options, ...)
     error("mtl.load: it takes the folder of a run, or a file of mtl.save's and a module", 2)
   end
   local stat = core.stat(dir)
-  path.check(dir, stat and stat.type == "file" and "read" or "folder")
+  dir = path.check(dir, stat and stat.type == "file" and "read" or "folder")
   if stat.type == "file" then
     error(("mtl.load: '%s' is a file: mtl.load(path, net) loads one of mtl.save's into a module, mtl.load(dir) a run")
       :format(dir), 0)

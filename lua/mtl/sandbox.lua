@@ -1,120 +1,24 @@
---- Recipes are other people's programs: they run with an allow-list as their environment.
--- No io, os (but clock, date, time), debug, package, dofile or bytecode; require finds mtl and Lua files beside it;
--- library tables are copies; metatables that are not the recipe's own are out of reach. trust = true lifts it all.
+--- Recipes are other people's programs: they run with an allow-list as their environment (environment.lua), and require
+-- finds mtl and Lua files beside them. trust = true lifts it all.
 local core = require "mtl.core"
+local environment = require "mtl.environment"
 local path = require "mtl.path"
+local place = require "mtl.place"
 
 local sandbox = {}
 
-local function set(names)
-  local list = {}
-  for name in names:gmatch("%S+") do
-    list[name] = true
-  end
-  return list
-end
-
-local plain = set [[assert error ipairs next pairs pcall print rawequal rawget rawlen rawset select tonumber tostring
-  type warn xpcall]]
-local libraries = { "string", "table", "math", "utf8", "coroutine" }
-local os_allowed = set "clock date difftime time"
-sandbox.given = set [[string table math utf8 coroutine _G _VERSION require collectgarbage getmetatable setmetatable
-  mtl]] -- in a form of the recipe's own
-
--- What a recipe sees of mtl: namespaces (each as a table of its own that reads through) and functions.
-local namespaces = set "nn loss kpi metric policy optim when data transform io stages arch solve"
-local functions = set "recipe dataset load save version"
-for name in pairs(require "mtl.names") do
-  functions[name] = true
-end
-
---- Whether a recipe may not use a global of Lua's, or a field of it: ("io"), ("os", "execute"). It is for those who
--- read code without running it.
-function sandbox.denies(name, field)
-  if name == "os" then
-    return not os_allowed[field]
-  elseif name == "string" then
-    return field == "dump"
-  end
-  return name == "load" or _G[name] ~= nil and not plain[name] and not sandbox.given[name]
-end
-
-local function refuse(name)
-  error(("%s: a recipe may not use it; run with --trust to allow what any Lua program may do"):format(name), 3)
-end
-
-local function denied(name)
-  return function()
-    refuse(name)
-  end
-end
-
-local function copy(library)
-  local t = {}
-  for k, v in pairs(library) do
-    t[k] = v
-  end
-  return t
-end
-
--- A library of which only some functions may be called; the others say so when they are.
-local function partly(name, library, allowed)
-  local t = {}
-  for k, v in pairs(library) do
-    if allowed[k] then
-      t[k] = v
-    elseif type(v) == "function" then
-      t[k] = denied(name .. "." .. k)
-    end
-  end
-  return t
-end
-
--- A table of its own that reads through to `source`: what a recipe writes stays in it.
-local function window(source)
-  local meta = { __metatable = false, __index = source }
-  function meta.__pairs()
-    return pairs(copy(source))
-  end
-  if getmetatable(source) then
-    function meta.__call(_, ...)
-      return source(...)
-    end
-  end
-  return setmetatable({}, meta)
-end
-
---- What a recipe gets from require "mtl".
-function sandbox.expose(mtl)
-  local windows = {}
-  return setmetatable({}, {
-    __metatable = false,
-    __index = function(_, name)
-      if namespaces[name] then
-        windows[name] = windows[name] or mtl[name] and window(mtl[name])
-        return windows[name]
-      elseif functions[name] then
-        return mtl[name]
-      elseif pcall(function() return assert(mtl[name]) end) then
-        refuse("mtl." .. tostring(name))
-      end
-      return mtl[name] -- unknown: mtl says so in its own way
-    end,
-  })
-end
-
-local function read(absolute, shown)
-  local file <close>, message = io.open(absolute, "rb")
-  local text = file and file:read("a")
-  return text or error(("%s: %s"):format(shown, message or "cannot be read"), 0)
-end
+--- Whether a recipe may not use a global of Lua's: see environment.denies.
+sandbox.denies = environment.denies
 
 -- Notes a file as part of the recipe and compiles it.
 local function compile(box, absolute, shown, env)
-  local text = read(absolute, shown)
+  local text = core.file_read(absolute)
   local name = absolute:sub(#box.folder + 2)
   box.files[#box.files + 1] = { name = name, path = absolute, text = text }
   local source = text:gsub("^#[^\n]*", "", 1) -- a first line for the shell
+  if ("@" .. shown):sub(1, #place.own) == place.own then
+    shown = "./" .. shown -- so begin the names of mtl's own files
+  end
   return assert(load(source, "@" .. shown, "t", env))
 end
 
@@ -138,7 +42,7 @@ local function make_require(box, env)
     if type(name) ~= "string" then
       error("require: a name should be a text, got " .. type(name), 2)
     elseif name == "mtl" then
-      box.mtl = box.mtl or sandbox.expose(require "mtl")
+      box.mtl = box.mtl or environment.mtl(require "mtl")
       return box.mtl
     elseif loaded[name] ~= nil then
       return loaded[name]
@@ -156,69 +60,6 @@ local function make_require(box, env)
     loaded[name] = value == nil and true or value
     return loaded[name]
   end
-end
-
--- Metatables: a recipe sees and changes those that it has set itself.
-local function guard_metatables(env)
-  local own = setmetatable({}, { __mode = "k" })
-  function env.getmetatable(value)
-    local meta = getmetatable(value)
-    if type(meta) == "table" and not own[meta] then
-      return false
-    end
-    return meta
-  end
-  function env.setmetatable(t, meta)
-    local old = getmetatable(t)
-    if old ~= nil and not own[old] then
-      error("setmetatable: this table is mtl's", 2)
-    elseif type(meta) == "table" then
-      if rawget(meta, "__gc") ~= nil then
-        error("setmetatable: a recipe may not have finalisers (__gc)", 2)
-      end
-      own[meta] = true
-    end
-    return setmetatable(t, meta)
-  end
-end
-
-local function environment(box)
-  local env = {}
-  for name in pairs(plain) do
-    env[name] = _G[name]
-  end
-  for _, name in ipairs(libraries) do
-    env[name] = copy(_G[name])
-  end
-  env.string.dump = denied "string.dump"
-  env.os = partly("os", os, os_allowed)
-  env.io = partly("io", io, {})
-  env.debug = partly("debug", debug, {})
-  env.package = partly("package", package, {})
-  env.dofile, env.loadfile = denied "dofile", denied "loadfile"
-  env._G, env._VERSION = env, _VERSION
-  function env.collectgarbage(what)
-    if what ~= nil and what ~= "collect" and what ~= "count" and what ~= "step" then
-      refuse("collectgarbage '" .. tostring(what) .. "'")
-    end
-    return collectgarbage(what)
-  end
-  function env.load(chunk, name, mode, ...)
-    if mode ~= nil and mode ~= "t" and mode ~= "bt" then
-      refuse "load of bytecode"
-    end
-    local target = env
-    if select("#", ...) > 0 then
-      target = ...
-    end
-    return load(chunk, name, "t", target)
-  end
-  guard_metatables(env)
-  env.require = make_require(box, env)
-  if getmetatable("") then
-    getmetatable("").__metatable = false -- locked from here on, for mtl's own code too
-  end
-  return env
 end
 
 -- With trust: Lua as it is; require also finds the files beside the recipe, first.
@@ -252,7 +93,10 @@ function sandbox.load(file, options)
     path.confine()
   end
   math.randomseed(1) -- Lua seeds it by the clock; a recipe that uses it should do the same each time
-  local env = options.trust and trusted_environment(box) or environment(box)
+  local env = options.trust and trusted_environment(box) or environment.new()
+  if not options.trust then
+    env.require = make_require(box, env)
+  end
   return compile(box, absolute, file, env), box
 end
 

@@ -8,6 +8,7 @@ local log = require "mtl.log"
 local path = require "mtl.path"
 local source = require "mtl.source"
 local step = require "mtl.step"
+local stop = require "mtl.stop"
 local training = require "mtl.training"
 
 local trainer = {}
@@ -21,17 +22,6 @@ local function tell(t, what, ...)
   end
 end
 
--- After a signal: everything is saved, then the program ends with the status that belongs to it.
-local function check_signal(t)
-  local signal = core.interrupted()
-  if signal then
-    if t.saved_step ~= t.at.step then
-      t:save()
-    end
-    failure.raise(signal == 15 and 143 or 130, "stopped at step %d; go on with: mtl run --resume %s", t.at.step, t.out)
-  end
-end
-
 -- Where a training may pause within an epoch. Returns true when it has made the steps that it was asked for.
 local function pause(t, record)
   if t.max_steps and t.at.step >= t.max_steps then
@@ -41,7 +31,7 @@ local function pause(t, record)
     end
     return true
   end
-  check_signal(t)
+  stop.check(t)
   if core.clock() - t.saved_at >= t.checkpoint_seconds then
     t:add_time()
     t:save()
@@ -51,7 +41,7 @@ end
 
 -- The rest of an epoch. Returns whether the stage is over, and whether the training stops here.
 local function train_epoch(t, stage)
-  local at, over = t.at, false
+  local at, over = t.at, t.at.over or false -- a checkpoint may lie before an epoch's validation
   if at.batch == 0 then
     at.epoch = at.epoch + 1
   end
@@ -122,8 +112,10 @@ end
 -- What follows the last step of an epoch: validation, the stage's end, a checkpoint.
 local function end_epoch(t, stage, over)
   local at = t.at
+  at.over = over
+  local valid = validate(t, stage) -- which a signal may end
+  at.over = nil
   at.stage_epoch, at.batch = at.stage_epoch + 1, 0
-  local valid = validate(t, stage)
   if not over then
     local kpis = {}
     for name, r in pairs(valid or {}) do
@@ -145,7 +137,7 @@ local function end_epoch(t, stage, over)
   end
   t:save()
   tell(t, "epoch", event)
-  check_signal(t)
+  stop.check(t)
   return over
 end
 
@@ -153,10 +145,10 @@ local function train_stages(t)
   local at = t.at
   while at.stage <= #t.recipe.stages and at.step < (t.max_steps or math.huge) do
     local stage = t:enter()
-    local over, stop
+    local over, enough
     repeat
-      over, stop = train_epoch(t, stage)
-      if stop then
+      over, enough = train_epoch(t, stage)
+      if enough then
         return
       end
       over = end_epoch(t, stage, over)
@@ -197,26 +189,35 @@ local function open(recipe, options)
   end
   local out = options.out or folder.default(recipe.name, options.seed or recipe.seed or 1)
   folder.check(out, options.resume)
+  out = core.realpath(out) or out
   local found = options.resume and core.stat(path.join(out, "checkpoint.safetensors"))
   local saved = found and checkpoint.open(path.join(out, "checkpoint.safetensors"))
   local t = training.new(recipe, options, saved or nil) -- what is wrong with a recipe shows before a folder is made
   core.mkdir(out)
   t.out = assert(core.realpath(out))
-  if core.is_link(path.join(t.out, "metrics.jsonl")) then -- it is cut and written in place
-    error(("'%s' is a link, and a run writes to files of its own"):format(path.join(t.out, "metrics.jsonl")), 0)
+  local metrics = path.join(t.out, "metrics.jsonl") -- it is cut and written in place
+  local stat = core.stat(metrics)
+  if core.is_link(metrics) or stat and stat.type ~= "file" then
+    error(("'%s' is no file of its own, and a run writes to such only"):format(metrics), 0)
   end
   t.max_steps, t.log_every, t.outcome = options.max_steps, recipe.log_every or 20, options.outcome
   t.checkpoint_seconds = options.checkpoint_seconds or CHECKPOINT_SECONDS
   if not saved then
     folder.describe(t.out, recipe, t, options)
+  else
+    folder.trusted(t.out)
   end
   t.log = log.open(path.join(t.out, "metrics.jsonl"), saved and saved.info.metrics or 0, options.tensorboard
     and require "mtl.tensorboard".open(options.tensorboard, select(2, path.split(t.out)), t.at.step))
   return t
 end
 
-local function run(recipe, options)
+local function run(recipe, options, hold)
   local t = open(recipe, options)
+  hold.t, t.on_signal = t, stop.check
+  if options.ready then
+    options.ready(t)
+  end
   tell(t, "start", { out = t.out, recipe = recipe, stages = recipe.stages, seed = t.seed, parameters = t.model:count(),
     shared = t.model:shared(), rows = t.rows, batch = t.sources[1].set.batch, batches = t:steps_by_stage(),
     resumed = t.saved_step })
@@ -230,21 +231,22 @@ local function run(recipe, options)
 end
 
 --- Trains. options: out, seed, device, threads, max_steps, resume, data_dir, progress; files (of the recipe, for the
--- run folder), folder (where relative data paths start), set (overrides, for run.json), checkpoint_seconds, outcome
--- (watches the test: report/outcome.lua), tensorboard (folder of event files).
+-- run folder), folder (where relative data paths start), bundle (that lies there), set (overrides, for run.json),
+-- checkpoint_seconds, ready (called with the training before its first step), outcome (watches the test:
+-- report/outcome.lua), tensorboard (folder of event files).
 -- @return summary, and the training itself
 function trainer.train(recipe, options)
   local mode = collectgarbage "generational" -- a step's garbage is young: cheap to find after every step
   local recording = core.recording()
   core.defer_interrupt(true) -- at the prompt: ^C is heard where a checkpoint can be saved
-  local results = table.pack(xpcall(run, function(e)
-    return failure.of_training(e)
-  end, recipe, options or {}))
+  local hold = {}
+  local results = table.pack(xpcall(run, failure.of_training, recipe, options or {}, hold))
   core.defer_interrupt(false)
   collectgarbage(mode)
   core.recording(recording)
   if not results[1] then
-    error(results[2], 0)
+    local e = failure.of_training(results[2]) -- once more: Lua calls no handler when it is out of memory
+    error(hold.t and stop.within(hold.t, e) or e, 0)
   end
   return table.unpack(results, 2, results.n)
 end

@@ -35,7 +35,7 @@ end
 -- @return { file =, matched =, new =, reshaped =, unused = }: lists of names; and the same as one line
 function transfer.into(model, dir)
   local r = { file = transfer.file(dir), matched = {}, new = {}, reshaped = {}, unused = {} }
-  local file, there, wanted, numbers = core.safetensors_read(r.file), {}, {}, 0
+  local file, there, wanted, numbers = core.safetensors_read(core.realpath(r.file) or r.file), {}, {}, 0
   for _, name in ipairs(file:names()) do
     there[name] = true
   end

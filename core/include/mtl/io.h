@@ -88,6 +88,13 @@ mtl_status mtl_safetensors_write(mtl_context *ctx, const char *path, int64_t n, 
 /* Writes `bytes` the same careful way (temporary name, sync, rename): for run.json, summary.json and the like. */
 mtl_status mtl_file_write(mtl_context *ctx, const char *path, const void *data, size_t bytes);
 
+/* All bytes of a regular file of at most `most` bytes. data: malloc'd, the caller's to free; NUL-terminated. */
+mtl_status mtl_file_read(mtl_context *ctx, const char *path, size_t most, char **data, size_t *bytes);
+
+/* From now on, in all of the process, no file is read at a path with a symbolic link in it: for programs that resolve
+   links and check where a path leads. Who puts a link there after the check gains nothing. */
+void mtl_refuse_links(void);
+
 #ifdef __cplusplus
 }
 #endif

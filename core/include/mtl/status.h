@@ -55,6 +55,11 @@ mtl_status mtl_set_threads(mtl_context *ctx, int threads); /* 1 .. 1024; results
 
 /* Cap for tensor memory in bytes over all devices; 0: none. Past it an allocation fails with MTL_ERR_MEMORY. */
 void mtl_set_memory_limit(mtl_context *ctx, size_t bytes);
+/* Memory of the host program's own that counts against the cap: read at each allocation, so it outlives the context.
+   NULL (the default): none. */
+void mtl_count_memory(mtl_context *ctx, const size_t *bytes);
+/* Frees what the caching allocators keep for reuse. */
+void mtl_trim_memory(mtl_context *ctx);
 
 typedef struct {
     size_t bytes;         /* held by live tensors */

@@ -25,6 +25,15 @@ args.count = whole(0, 1 << 53)
 args.size = whole(1, 1 << 53)
 args.threads = whole(1, 1024)
 
+local units = { [""] = 0, K = 10, M = 20, G = 30, T = 40 }
+
+--- "500M" or "1.5 GiB" -> bytes; 0: no limit
+function args.bytes(s)
+  local number, unit = s:upper():match "^(%d+%.?%d*)%s*([KMGT]?)I?B?$"
+  local bytes = number and tonumber(number) * (1 << units[unit])
+  return bytes and bytes < 1 << 53 and math.floor(bytes) or nil, "a size, as 500M or 8G (0: no limit)"
+end
+
 function args.path(s)
   return s ~= "" and s or nil, "a path"
 end

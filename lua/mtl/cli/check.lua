@@ -112,6 +112,7 @@ local function check_bundle(b, options)
   options.folder = b:data_folder()
   local to = os.tmpname()
   core.remove(to)
+  open.confine(options, { (path.split(to)) })
   local undo = b:unpack(to, "recipe")
   local ok, message = pcall(check, path.join(path.join(to, "recipe"), b.manifest.recipe), b.path, options)
   undo()
@@ -126,13 +127,14 @@ return {
   usage = { "mtl check RECIPE|BUNDLE [OPTIONS]" },
   arguments = { "RECIPE" },
   options = { open.options.set, open.options.seed, open.options.device, open.options.threads, open.options.data,
-    open.options.signature, open.options.trust },
+    open.options.memory, open.options.signature, open.options.trust },
   run = function(options, rest)
     options.data = open.data_folder(options.data)
     local b = open.bundle(rest[1], options)
     if b then
       return check_bundle(b, options)
     end
+    open.confine(options)
     check(rest[1], rest[1], options)
   end,
 }

@@ -5,6 +5,7 @@ local folder = require "mtl.folder"
 local open = require "mtl.cli.open"
 local path = require "mtl.path"
 local text = require "mtl.cli.text"
+local wall = require "mtl.wall"
 
 local TIMING_STEPS = "200"
 local question = { primary = true, against = true, guard = true } -- options that runs do not depend on
@@ -101,13 +102,15 @@ end
 local function start(file, options, argv)
   local plan, gather, run = require "mtl.compare.plan", require "mtl.compare.gather", require "mtl.compare.run"
   options.data = open.data_folder(options.data)
+  open.confine(options, { options.out or "runs" }, true) -- its runs are programs, each behind a wall of its own
   local p, files = plan.new(file, options)
   local jobs, all = options.jobs or 1, options.threads or core.cores()
   p.alone = jobs == 1 and not options.dry_run
   local c = { program = argv[0] or "mtl", recipe = file, dir = options.out or path.join("runs", p.recipe .. "-compare"),
-    data = options.data, device = options.device, trust = options.trust, jobs = jobs, quiet = options.quiet,
-    all_threads = all, threads = math.max(1, all // jobs) }
+    data = options.data, device = options.device, trust = options.trust, memory = options.memory, jobs = jobs,
+    quiet = options.quiet, all_threads = all, threads = math.max(1, all // jobs) }
   core.mkdir(c.dir)
+  wall.narrow { c.dir }
   if not core.lock(c.dir) then
     error(("compare: '%s' is in use by another mtl compare, or by runs of one that are about to end"):format(c.dir), 0)
   end
@@ -156,6 +159,7 @@ return {
     { name = "out", value = "DIR", read = args.path, help = "folder of the comparison (default: runs/NAME-compare)" },
     open.options.set, open.options.data, open.options.device,
     { name = "threads", value = "N", read = args.threads, help = "threads of all runs together" },
+    { name = "memory", value = "SIZE", read = args.bytes, help = "what each run may take, as for mtl run" },
     { name = "quiet", help = "print nothing but errors" },
     open.options.trust,
   },
@@ -166,7 +170,12 @@ It writes compare.md, compare.json, compare.csv and compare.svg.]],
   run = function(options, rest, argv)
     local stat = core.stat(rest[1])
     if not (stat and stat.type == "folder") then
-      return start(rest[1], options, argv)
+      local ok, message = pcall(start, rest[1], options, argv)
+      wall.clean()
+      if not ok then
+        error(message, 0)
+      end
+      return
     end
     for name in pairs(options) do
       if not question[name] and name ~= "quiet" then

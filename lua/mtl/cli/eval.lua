@@ -15,12 +15,12 @@ return {
       help = "train, valid or test (default)" },
     { name = "json", help = "print JSON" },
     { name = "details", help = "print JSON, in one line, with confusion matrices, points and the first rows as well" },
-    open.options.data, open.options.device, open.options.threads, open.options.trust,
+    open.options.data, open.options.device, open.options.threads, open.options.memory, open.options.trust,
   },
   run = function(options, rest)
-    folder.info(rest[1]) -- says first where there is no run
-    open.cap(options.trust)
+    options.device = options.device or folder.info(rest[1]).device -- says first where there is no run
     local data = open.data_folder(options.data)
+    open.confine(options)
     if options.threads then
       core.threads(options.threads)
     end

@@ -138,15 +138,18 @@ function hand.new(env, given, options)
     device.choose(options.device)
   end
   local stat = given and core.stat(given)
+  if given then -- no wall: it would hold what people type, too
+    open.cap(options)
+  end
   if stat and stat.type == "folder" then
     if options.set or options.seed then
       fail("repl: a run has its own settings and seed; leave --%s out", options.set and "set" or "seed")
     end
-    open.cap(options.trust)
     env.run, self.start = of_run(given, options)
     functions(self)
   elseif given then
     local recipe = open.recipe(given, options)
+    path.allow((path.split(given)), true) -- recipe:run writes there
     if not options.threads and recipe.threads then
       core.threads(recipe.threads)
     end

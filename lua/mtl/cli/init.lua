@@ -1,5 +1,6 @@
 --- The command line: mtl COMMAND ... Each command is a file beside this one, with its name, summary, usage, arguments,
 -- options and run(options, rest, argv) -> exit status (nil: 0). Every error becomes one line on stderr.
+local core = require "mtl.core"
 local failure = require "mtl.failure"
 local nearest = require "mtl.nearest"
 local text = require "mtl.cli.text"
@@ -46,6 +47,7 @@ end
 --- Writes an error as one line on stderr; returns the exit status.
 function cli.report(e)
   local message, status = failure.describe(e)
+  core.memory_limit(0) -- what used it up may still be held
   if type(e) == "table" and not failure.is(e) and not (getmetatable(e) or {}).__tostring then
     message = "the recipe raised an error that is a table, not a text"
   end

@@ -1,6 +1,7 @@
 --- mtl pack RECIPE -o F.mtl: one file to share.
 local args = require "mtl.cli.args"
 local open = require "mtl.cli.open"
+local path = require "mtl.path"
 local text = require "mtl.cli.text"
 
 local function name(s)
@@ -52,7 +53,8 @@ return {
     { name = "author", value = "TEXT", read = words, help = "who made it" },
     { name = "license", value = "TEXT", read = words, help = "its license: MIT" },
     { name = "sign", value = "KEY", read = args.path, help = "sign it with a secret key of mtl keygen" },
-    open.options.data, { name = "quiet", help = "print nothing but errors" }, open.options.trust,
+    open.options.data, { name = "quiet", help = "print nothing but errors" },
+    open.options.memory, open.options.trust,
   },
   notes = [[
 It holds the recipe, the Lua files beside it that it requires, and a manifest: the declaration, the data files with
@@ -61,6 +63,7 @@ their SHA-256, results by seed with their intervals. The same files give the sam
     options.data = open.data_folder(options.data)
     options.secret = options.sign and require "mtl.bundle.key".secret(options.sign)
     options.out = options.out or rest[1]:match "([^/]*)$":gsub("%.lua$", "") .. ".mtl"
+    open.confine(options, { path.check((path.split(options.out)), "folder") })
     local b = require "mtl.bundle.pack".make(rest[1], options)
     if options.quiet then
       return

@@ -172,7 +172,7 @@ return {
     { name = "png", value = "DIR", read = args.path,
       help = "write outputs that are pictures there, named after the input and the task" },
     { name = "tasks", value = "A,B", read = list, help = "these tasks only (default: all that were trained)" },
-    open.options.device, open.options.threads,
+    open.options.device, open.options.threads, open.options.memory,
   },
   notes = [[
 Files are of the kind that the run was trained on: CSV with the same input columns, PNG, NPY, NPZ or IDX; where the
@@ -193,7 +193,7 @@ model works with.]],
         error(("predict: '%s' is a folder; name its files, as %s/*.png"):format(rest[i], (rest[i]:gsub("/+$", ""))), 0)
       end
     end
-    open.cap(false) -- a checkpoint may ask for anything
+    open.cap(options) -- a checkpoint may ask for anything
     local runs = require "mtl.run"
     local predictor = runs.predictor(runs.load(rest[1], { device = options.device }))
     if options.png then

@@ -116,30 +116,17 @@ end
 
 -- ^C reaches what runs in a coroutine.
 local function interrupt_coroutines()
-  local resume, create = core.resume_interruptible(coroutine.resume), coroutine.create
-  local function unwrapped(ok, ...)
-    if not ok then
-      error((...), 0)
-    end
-    return ...
-  end
-  coroutine.resume = resume -- luacheck: ignore
-  function coroutine.wrap(f) -- luacheck: ignore
-    local co = create(f)
-    return function(...)
-      return unwrapped(resume(co, ...))
-    end
-  end
+  coroutine.resume, coroutine.wrap, coroutine.close = core.box.resume, core.box.wrap, core.box.close -- luacheck: ignore
 end
 
 local function run_interruptible(hand, piece)
-  local list = {}
+  local list, pressed = {}, false
   local caught, ok, message = core.interruptible(xpcall, run, function(e)
-    list = places()
+    list, pressed = places(), core.interrupted() ~= nil
     return e
   end, hand, piece)
   if not (caught and ok) then
-    report(caught and message or ok, list, core.defer_interrupt(false))
+    report(caught and message or ok, list, pressed)
     core.recording(true) -- the error may have left it off
     collectgarbage "incremental"
   elseif hand.note then
@@ -194,7 +181,7 @@ return {
   usage = { "mtl repl [RECIPE|RUN] [OPTIONS]" },
   arguments = { "RECIPE|RUN", least = 0 },
   options = { open.options.set, open.options.seed, open.options.device, open.options.threads, open.options.data,
-    open.options.trust },
+    open.options.memory, open.options.trust },
   notes = [[
 A line is run when it is whole; an expression prints its values, which stay as _ (the first), _1, _2, ... Tab completes
 names, fields, methods, keys of recipes and file names. ^C interrupts what runs. `help` tells what there is at the

@@ -39,7 +39,7 @@ end
 -- What `mtl eval --details` says of a run. @return table, or nil and why not
 local function details_of(dir, options)
   local words, log = { "mtl", "eval", dir, "--details" }, os.tmpname()
-  for _, name in ipairs { "data", "device", "threads" } do
+  for _, name in ipairs { "data", "device", "threads", "memory" } do
     if options[name] then
       table.move({ "--" .. name, tostring(options[name]) }, 1, 2, #words + 1, words)
     end
@@ -88,7 +88,8 @@ return {
     { name = "output", short = "o", value = "FILE", read = args.path,
       help = "where the page goes (default: report.html, of one run in its folder)" },
     { name = "no-test", help = "leave out the predictions for the test split, which need the recipe and its data" },
-    open.options.data, open.options.device, open.options.threads, open.options.trust,
+    open.options.data, open.options.device, open.options.threads, open.options.memory,
+    open.options.trust,
   },
   notes = [[
 The page shows loss, KPI and weight of each task over the steps, the gradients of runs made with `diagnose`, the test

@@ -4,6 +4,7 @@ local args = require "mtl.cli.args"
 local folder = require "mtl.folder"
 local open = require "mtl.cli.open"
 local path = require "mtl.path"
+local wall = require "mtl.wall"
 
 local function is_folder(p)
   local stat = core.stat(p)
@@ -43,6 +44,11 @@ local function check_settings(options, info)
   end
 end
 
+-- Before code of a recipe is read: files may be changed in `writes`, and where events for TensorBoard go.
+local function confine(options, writes)
+  open.confine(options, { writes, options.tensorboard })
+end
+
 -- The recipe of a bundle, unpacked into the run's folder: where it lies. options.undo takes it away again.
 local function unpack(b, options)
   local declared = b.manifest.declaration
@@ -50,7 +56,9 @@ local function unpack(b, options)
   options.out = options.out or folder.default(b.manifest.name, seed)
   b:check_data(options.data)
   options.folder = b:data_folder()
+  options.bundle = options.folder and select(2, path.split(core.realpath(b.path)))
   local to = path.join(options.out, "recipe")
+  confine(options, (path.split((options.out:gsub("(.)/+$", "%1"))))) -- it is unpacked beside its place, and renamed
   if core.stat(to) then
     folder.same_recipe(options.out, b:code())
   else
@@ -71,12 +79,17 @@ local function resume(options, rest)
   options.out, options.resume = run, true
   local b = given and open.bundle(given, options)
   if not info then
-    return open.recipe(b and unpack(b, options) or given, options)
+    if b then
+      return open.recipe(unpack(b, options), options)
+    end
+    confine(options, run)
+    return open.recipe(given, options)
   end
   check_settings(options, info)
   options.seed, options.set = info.seed, info.set
   options.device = options.device or info.device
   options.data = options.data or info.data and info.data.dir
+  confine(options, run)
   if b then
     folder.same_recipe(run, b:code())
     b:check_data(options.data)
@@ -85,7 +98,6 @@ local function resume(options, rest)
     folder.same_recipe(run, files)
     return recipe, files
   end
-  open.cap(options.trust)
   local recipe, _, files = require "mtl.run".open(run, { trust = options.trust, data_dir = options.data })
   options.folder = info.recipe.folder
   return recipe, files
@@ -99,6 +111,7 @@ local function start(options, rest)
   end
   local b = open.bundle(rest[1], options)
   if not b then
+    confine(options, options.out or "runs")
     return open.recipe(rest[1], options)
   end
   options.resume = true -- the run's folder is there, with the recipe in it
@@ -118,13 +131,16 @@ end
 local function train(recipe, files, options)
   local progress = require "mtl.progress".new { quiet = options.quiet, max_steps = options.max_steps }
   local outcome = require "mtl.report.outcome".new()
-  core.catch_signals()
   core.follow_parent()
   local ok, result = pcall(require "mtl.trainer".train, recipe, {
     out = options.out, seed = options.seed, device = options.device, threads = options.threads,
     max_steps = options.max_steps, resume = options.resume, data_dir = options.data, files = files,
-    folder = options.folder, set = options.set, progress = progress, init = options.init, outcome = outcome,
-    tensorboard = options.tensorboard,
+    folder = options.folder, bundle = options.bundle, set = options.set, progress = progress, init = options.init,
+    outcome = outcome, tensorboard = options.tensorboard,
+    ready = function(t)
+      wall.narrow { t.out, options.tensorboard }
+      core.catch_signals()
+    end,
   })
   leave_report(progress, ok and outcome)
   progress:close()
@@ -149,11 +165,14 @@ return {
     { name = "tensorboard", value = "DIR", read = args.path,
       help = "write scalars for TensorBoard, too, in a folder there that is named after the run's" },
     { name = "quiet", help = "print nothing but errors" },
-    open.options.signature, open.options.trust,
+    open.options.memory, open.options.signature, open.options.trust,
   },
   notes = [[
 The run's folder holds the recipe, run.json, metrics.jsonl, checkpoint.safetensors, summary.json and report.html (mtl
-help report). ^C saves a checkpoint and stops; a second ^C stops at once.]],
+help report). ^C saves a checkpoint and stops; a second ^C stops at once.
+A recipe may be someone else's: it has no io, os, debug or package, reads files only below its own folder, mtl's data
+folder and --data DIR, writes none, and where the kernel can see to it, nothing in the program changes files outside of
+the run's folder, opens connections or starts programs. --trust lifts all of that; run.json says which it was.]],
   run = function(options, rest)
     options.data = open.data_folder(options.data)
     if options.tensorboard then
@@ -163,6 +182,7 @@ help report). ^C saves a checkpoint and stops; a second ^C stops at once.]],
       if options.undo and not core.stat(path.join(options.out, "run.json")) then
         options.undo() -- an error came before there was a run
       end
+      wall.clean()
     end })
     local recipe, files = (options.resume and resume or start)(options, rest)
     train(recipe, files, options)

@@ -76,7 +76,7 @@ return {
     open.options.data, open.options.device,
     { name = "threads", value = "N", read = args.threads, help = "threads of all runs together" },
     { name = "quiet", help = "print nothing but errors" },
-    open.options.signature, open.options.trust,
+    open.options.memory, open.options.signature, open.options.trust,
   },
   notes = [[
 A figure is verified where its packed mean lies within the 95 % interval (Student's t) of the mean over the new runs.
@@ -93,9 +93,11 @@ Exit status 0: all are; 1: some are not. ^C stops, the same command goes on.]],
     end
     b:check_data(options.data)
     local jobs = options.jobs or 1
-    local c = { program = argv[0] or "mtl", recipe = rest[1], dir = options.out or path.join("runs", b.manifest.name
-      .. "-verify"), data = options.data, device = options.device, trust = options.trust, jobs = jobs,
+    local c = { program = argv[0] or "mtl", recipe = rest[1], dir = options.out
+      or path.join("runs", b.manifest.name .. "-verify"), data = options.data, device = options.device,
+      trust = options.trust, memory = options.memory, jobs = jobs,
       threads = math.max(1, (options.threads or core.cores()) // jobs), quiet = options.quiet }
+    open.confine(options, { c.dir }, true) -- its runs are programs, each behind a wall of its own
     core.mkdir(c.dir)
     if not core.lock(c.dir) then
       error(("verify: '%s' is in use by another mtl verify, or by runs of one that are about to end"):format(c.dir), 0)

@@ -8,7 +8,8 @@ local text = require "mtl.cli.text"
 
 local run = {}
 
---- The words of `mtl run` for a run. @param c { program =, recipe =, dir =, data =, device =, trust =, threads = }
+--- The words of `mtl run` for a run.
+-- @param c { program =, recipe =, dir =, data =, device =, memory =, trust =, threads = }
 -- @param more words of a timing run
 function run.words(c, r, more)
   local words = { c.program, "run", c.recipe, "--out", path.join(path.join(c.dir, more and "timing" or "runs"), r.id),
@@ -19,9 +20,9 @@ function run.words(c, r, more)
   if c.threads then
     add("--threads", tostring(c.threads))
   end
-  for _, name in ipairs { "data", "device" } do
+  for _, name in ipairs { "data", "device", "memory" } do
     if c[name] then
-      add("--" .. name, c[name])
+      add("--" .. name, tostring(c[name]))
     end
   end
   if c.trust then

@@ -86,6 +86,40 @@ static void refuses_places_that_are_none(void)
     CHECK(test_files() == files);
 }
 
+static void reads_whole_files(void)
+{
+    char *text = NULL;
+    size_t n = 0;
+    put("text", "a\0b", 3);
+    CHECK(mtl_file_read(ctx, place("text"), 3, &text, &n) == MTL_OK);
+    CHECK(n == 3 && text && memcmp(text, "a\0b", 4) == 0);
+    free(text);
+    text = NULL;
+    CHECK(mtl_file_read(ctx, place("text"), 2, &text, &n) == MTL_ERR_FORMAT);
+    CHECK_CONTAINS(mtl_message(ctx), "text: 3 bytes, which should be at most 2");
+    CHECK(mtl_file_read(ctx, place("no such file"), 3, &text, &n) == MTL_ERR_IO);
+    CHECK(mtl_file_read(ctx, test_folder, 3, &text, &n) == MTL_ERR_IO);
+    CHECK(!text);
+}
+
+/* The last test: there is no way back. */
+static void follows_no_link_where_none_should_be(void)
+{
+    char *text = NULL;
+    size_t n = 0;
+    put("real", "x", 1);
+    MUST(symlink("real", place("link")) == 0);
+    CHECK(mtl_file_read(ctx, place("link"), 3, &text, &n) == MTL_OK);
+    free(text);
+    text = NULL;
+    mtl_refuse_links();
+    CHECK(mtl_file_read(ctx, place("link"), 3, &text, &n) == MTL_ERR_IO);
+    CHECK(!text);
+    CHECK(mtl_file_read(ctx, place("real"), 3, &text, &n) == MTL_OK);
+    free(text);
+    unlink(place("link"));
+}
+
 int main(void)
 {
     if (!test_begin())
@@ -94,5 +128,7 @@ int main(void)
     RUN(writes_beside_the_working_folder);
     RUN(keeps_the_old_file_when_the_disk_is_full);
     RUN(refuses_places_that_are_none);
+    RUN(reads_whole_files);
+    RUN(follows_no_link_where_none_should_be);
     return TEST_RESULT;
 }

@@ -80,6 +80,14 @@ static void memory_is_capped(void)
     n = 1200; /* what waits for reuse is given back before the cap says no */
     CHECK(mtl_tensor_new(ctx, MTL_F32, 1, &n, &b) == MTL_OK);
     mtl_tensor_release(b);
+    mtl_trim_memory(ctx);
+    CHECK(mtl_memory_use(ctx).cached == 0);
+    size_t others = 500; /* of the host program: they count, as they are at each allocation */
+    mtl_count_memory(ctx, &others);
+    MUST(mtl_tensor_new(ctx, MTL_F32, 1, &n, &a) == MTL_OK);
+    mtl_tensor_release(a);
+    others = 2000;
+    CHECK(mtl_tensor_new(ctx, MTL_F32, 1, &n, &b) == MTL_ERR_MEMORY);
     mtl_context_free(ctx);
 }
 
