@@ -287,8 +287,9 @@ describe("a recipe that never ends", function()
       local function forever() warn "begun"; ("a"):gsub("a", function() while true do end end) end
       return mtl.recipe]] }, { "kpi = kpi.accuracy()", "kpi = kpi.custom(forever)" } })
     program.write(folder .. "/load.sh", [[
+      rm -f err # of the command before: what it says is not what this one has come to
       "$MTL_PROGRAM" "$@" 2>err &
-      until grep -q begun err; do sleep 0.01; done
+      until grep -qs begun err; do sleep 0.01; done
       kill -INT $!
       wait $!]])
     assert.equal(130, program.run(folder, { "load.sh", "run", "recipe.lua", "--out", "left", "--quiet" }, nil,
@@ -300,8 +301,9 @@ describe("a recipe that never ends", function()
   it("ends by one ^C where it is only read, by any command", function()
     program.write(folder .. "/recipe.lua", "warn 'begun' while true do pcall(function() while true do end end) end")
     program.write(folder .. "/load.sh", [[
+      rm -f err # of the command before: what it says is not what this one has come to
       "$MTL_PROGRAM" "$@" 2>err &
-      until grep -q begun err; do sleep 0.01; done
+      until grep -qs begun err; do sleep 0.01; done
       kill -INT $!
       wait $!]])
     for _, words in ipairs { "run recipe.lua --out one", "check recipe.lua",
