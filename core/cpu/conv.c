@@ -1,7 +1,8 @@
-/* Convolution. Where output lines are whole pieces of vectors, windows are read where they lie (slide.c). Else by
-   columns: some output pixels become a matrix [patch, pixels], and a single-threaded product does the rest. Images are
-   split over threads; sums over the batch are cut by the shape alone. Groups of channels come one after the other, each
-   as a convolution of its own; groups of one channel have their own way (depthwise.c). */
+/* Convolution. Many channels with windows of 3 x 3 go Winograd's way (winograd.c). Else, where output lines are whole
+   pieces of vectors, windows are read where they lie (slide.c). Else by columns: some output pixels become a matrix
+   [patch, pixels], and a single-threaded product does the rest. Images are split over threads; sums over the batch are
+   cut by the shape alone. Groups of channels come one after the other, each as a convolution of its own; groups of one
+   channel have their own way (depthwise.c). */
 #include "cpu/conv.h"
 
 /* Columns that are worked on at once: STRIP floats, half of a usual second-level cache, but at least so many pixels. */

@@ -137,7 +137,7 @@ static void spread_inputs(const tiling *w, const tiles *t, const float *image, i
     }
 }
 
-/* G g G' of windows [first, end) of `channels` of each: out[position][window] */
+/* G g G' of windows [first, end) of `count`: out[position][window] */
 static void spread_weight(const float *weight, int64_t first, int64_t end, int64_t count, float *out)
 {
     for (int64_t at = first; at < end; at++) {
