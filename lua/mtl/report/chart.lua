@@ -7,7 +7,7 @@ local text = require "mtl.cli.text"
 local chart = {}
 
 local WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 360, 220, 56, 22, 34
-local RIGHT, LABELS = 14, 62 -- room beyond the plot, without labels and with them
+local RIGHT, LABELS = 14, 74 -- room beyond the plot, without labels and with them
 local PLOT_H = HEIGHT - TOP - BOTTOM
 
 --- At most four points for each of n columns between x0 and x1: the first, lowest, highest and last (M4, Jugel et al.,
