@@ -77,6 +77,23 @@ static mtl_status refuse_found(const mtl_tensor *target, int64_t classes, int32_
     return status; /* else it is a class weight that is NaN */
 }
 
+/* What remains of a target on another device: as its survey says, so that the host need not wait, else as the kernel
+   left it in `loss`. */
+static mtl_status count(const mtl_tensor *target, const mtl_tensor *class_weight, int64_t classes, int32_t ignore,
+                        const mtl_tensor *loss, double *remains)
+{
+    const mtl_survey *known = mtl_known_survey(target);
+    if (known && !class_weight && known->least >= -1 && known->greatest < (double)classes &&
+        (ignore < 0 || ignore < known->least || ignore > known->greatest)) {
+        *remains = (double)(target->count - known->missing);
+        return MTL_OK;
+    }
+    float host[2];
+    MTL_TRY(mtl_tensor_read(loss, host));
+    *remains = host[1];
+    return isnan(host[1]) ? refuse_found(target, classes, ignore) : MTL_OK;
+}
+
 mtl_status mtl_cross_entropy(mtl_tensor *x, mtl_tensor *target, mtl_tensor *class_weight, double smoothing,
                              int32_t ignore, double *remains, mtl_tensor **out)
 {
@@ -84,7 +101,6 @@ mtl_status mtl_cross_entropy(mtl_tensor *x, mtl_tensor *target, mtl_tensor *clas
     mtl_node *node;
     mtl_status status;
     int64_t two = 2, inner = 1, bad = -1;
-    float host[2];
     MTL_TRY(check(x, target, class_weight, smoothing));
     for (int i = 2; i < x->rank; i++)
         inner *= x->shape[i];
@@ -96,9 +112,7 @@ mtl_status mtl_cross_entropy(mtl_tensor *x, mtl_tensor *target, mtl_tensor *clas
     if (bad >= 0)
         MTL_TRY_GOTO(refuse(target, bad, x->shape[1]));
     if (remains)
-        MTL_TRY_GOTO(mtl_tensor_read(loss, host));
-    if (remains && isnan(host[1]))
-        MTL_TRY_GOTO(refuse_found(target, x->shape[1], ignore));
+        MTL_TRY_GOTO(count(target, class_weight, x->shape[1], ignore, loss, remains));
     MTL_TRY_GOTO(mtl_tensor_alias(loss, 0, NULL, 0, &y));
     MTL_TRY_GOTO(
         mtl_record(&mtl_op_cross_entropy, 1, &x, 4, (mtl_tensor *[]){p, target, class_weight, loss}, y, &node));
@@ -109,8 +123,6 @@ mtl_status mtl_cross_entropy(mtl_tensor *x, mtl_tensor *target, mtl_tensor *clas
         node->integer[IGNORE] = ignore;
         node->number[0] = smoothing;
     }
-    if (remains)
-        *remains = host[1];
     *out = y;
     y = NULL;
 done:

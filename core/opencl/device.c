@@ -95,6 +95,7 @@ static mtl_status cl_read(const mtl_tensor *t, void *host)
     mtl_cl_device *d = mtl_cl_device_of(t);
     if (t->count == 0)
         return MTL_OK;
+    t->ctx->waits++;
     return mtl_cl_check(d,
                         d->cl->clEnqueueReadBuffer(d->queue, mtl_cl_memory(t), CL_TRUE, t->offset, mtl_tensor_bytes(t),
                                                    host, 0, NULL, NULL),

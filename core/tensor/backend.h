@@ -10,6 +10,8 @@
 typedef struct mtl_device mtl_device;
 typedef struct mtl_node mtl_node;
 typedef struct mtl_slot mtl_slot;
+typedef struct mtl_known mtl_known; /* a survey that was made */
+typedef struct mtl_notes mtl_notes; /* numbers that wait to be read */
 
 typedef struct mtl_storage {
     int refs;
@@ -33,6 +35,7 @@ struct mtl_tensor {
     mtl_node *node;   /* what produced it; owned. NULL: a leaf */
     mtl_tensor *grad; /* of a leaf that is no slot */
     mtl_slot *slot;   /* of a parameter in an arena: its gradient lives there */
+    mtl_known *known; /* owned; NULL: its values were never surveyed */
 };
 
 static inline float *mtl_f32(const mtl_tensor *t)
@@ -56,6 +59,9 @@ mtl_status mtl_tensor_like(const mtl_tensor *like, mtl_dtype dtype, int rank, co
 /* MTL_ERR_STATE where a live node saved these bytes; else counts the write. */
 mtl_status mtl_tensor_writable(mtl_tensor *t, const char *who);
 bool mtl_same_shape(const mtl_tensor *a, const mtl_tensor *b);
+/* What is known of the values of `from` is known of those of `to`, its copy. */
+mtl_status mtl_survey_move(mtl_tensor *to, const mtl_tensor *from);
+void mtl_notes_release(mtl_notes *notes); /* NULL is fine */
 
 /* ---- the tape ---- */
 
@@ -355,6 +361,7 @@ struct mtl_device {
     int index; /* in the context */
     const mtl_backend *kernels;
     struct mtl_pool *pool; /* the caching allocator's */
+    mtl_notes *notes;      /* the block that is being filled (tensor/later.c); NULL: none yet */
     void *own;             /* the backend's */
 };
 

@@ -46,6 +46,11 @@ mtl_status mtl_device_find(mtl_context *ctx, const char *name, int *device)
     return MTL_OK;
 }
 
+int64_t mtl_device_waits(const mtl_context *ctx)
+{
+    return ctx->waits;
+}
+
 void mtl_device_name(int device, char *name, size_t size)
 {
     if (device == 0)
@@ -68,6 +73,7 @@ void mtl_device_free(mtl_device *device)
 {
     if (!device)
         return;
+    mtl_notes_release(device->notes);
     mtl_pool_free(device);
     device->kernels->shutdown(device);
     free(device);

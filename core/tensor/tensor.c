@@ -156,6 +156,7 @@ void mtl_tensor_release(mtl_tensor *t)
         mtl_node_release(t->node);
     mtl_tensor_release(t->grad);
     storage_release(t->storage);
+    free(t->known);
     free(t);
 }
 
@@ -295,6 +296,8 @@ mtl_status mtl_tensor_to(mtl_tensor *t, int device, mtl_tensor **out)
     }
     MTL_TRY(mtl_tensor_new_on(t->ctx, device, t->dtype, t->rank, t->shape, &moved));
     mtl_status status = mtl_tensor_copy(moved, t);
+    if (status == MTL_OK)
+        status = mtl_survey_move(moved, t);
     if (status == MTL_OK)
         *out = moved;
     else

@@ -100,6 +100,7 @@ bool lmtl_bool_field(lua_State *L, int index, const char *key, bool if_none);
 void lmtl_open_tensor(lua_State *L);
 void lmtl_open_ops(lua_State *L);
 void lmtl_open_grad(lua_State *L);
+void lmtl_open_later(lua_State *L);
 void lmtl_open_model(lua_State *L);
 void lmtl_open_optimizer(lua_State *L);
 void lmtl_open_task(lua_State *L);

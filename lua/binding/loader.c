@@ -223,12 +223,22 @@ static int o_start(lua_State *L)
     return 0;
 }
 
-/* loader:next([device]) -> tensors (on the device, else on the CPU), rows; nil at the end of the epoch */
+/* Surveys the tensors at the places (from 1) that the table `places` has as its values. */
+static void survey(lua_State *L, int places, int n, mtl_tensor *const *batch)
+{
+    mtl_survey s;
+    for (lua_pushnil(L); lua_next(L, places); lua_pop(L, 1))
+        lmtl_check(L, mtl_tensor_survey(batch[lmtl_index(L, "next: place", lua_tointeger(L, -1), n)], &s));
+}
+
+/* loader:next([device [, places]]) -> tensors (on the device, else on the CPU), rows; nil at the end of the epoch. What
+   moves to a device is surveyed before, where its place is in the table `places`. */
 static int o_next(lua_State *L)
 {
     mtl_tensor *batch[MAX_FIELDS] = {NULL}, **boxes[MAX_FIELDS];
     int64_t rows = 0;
     int n = check(L, 1)->fields, device = lmtl_device(L, 2);
+    lua_settop(L, 3);
     lua_createtable(L, n, 0);
     for (int i = 0; i < n; i++) {
         boxes[i] = lmtl_new_tensor(L);
@@ -237,6 +247,8 @@ static int o_next(lua_State *L)
     lmtl_check(L, mtl_loader_next(check(L, 1)->loader, batch, &rows));
     for (int i = 0; i < n; i++)
         *boxes[i] = batch[i];
+    if (rows > 0 && device > 0 && lua_istable(L, 3))
+        survey(L, 3, n, batch);
     for (int i = 0; rows > 0 && device > 0 && i < n; i++) {
         mtl_tensor *there;
         lmtl_check(L, mtl_tensor_to(batch[i], device, &there));

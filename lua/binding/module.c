@@ -67,6 +67,7 @@ int luaopen_mtl_core(lua_State *L)
     lmtl_open_memory(L);
     lmtl_open_tensor(L);
     lmtl_open_grad(L);
+    lmtl_open_later(L);
     lmtl_open_model(L);
     lmtl_open_optimizer(L);
     lmtl_open_task(L);

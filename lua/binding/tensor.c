@@ -208,6 +208,19 @@ static int t_totable(lua_State *L)
     return 1;
 }
 
+/* t:survey() -> how many elements are missing (NaN; below 0 for integers), how many are 0, the least and the greatest
+   number; remembered until the tensor is written */
+static int t_survey(lua_State *L)
+{
+    mtl_survey s;
+    lmtl_check(L, mtl_tensor_survey(lmtl_tensor(L, 1), &s));
+    lua_pushinteger(L, s.missing);
+    lua_pushinteger(L, s.zeros);
+    lua_pushnumber(L, s.least);
+    lua_pushnumber(L, s.greatest);
+    return 4;
+}
+
 static int t_bytes(lua_State *L)
 {
     luaL_Buffer b;
@@ -300,7 +313,7 @@ static int t_newindex(lua_State *L)
 static const luaL_Reg methods[] = {{"shape", t_shape},     {"rank", t_rank},   {"count", t_count}, {"dtype", t_dtype},
                                    {"device", t_device},   {"to", t_to},       {"item", t_item},   {"bytes", t_bytes},
                                    {"totable", t_totable}, {"clone", t_clone}, {"fill_", t_fill},  {"copy_", t_copy},
-                                   {"detach", t_detach},   {"add_", t_add},    {"mul_", t_mul},    {NULL, NULL}};
+                                   {"detach", t_detach},   {"add_", t_add},    {"mul_", t_mul},    {"survey", t_survey}, {NULL, NULL}};
 
 static const luaL_Reg meta[] = {
     {"__gc", t_gc}, {"__close", t_gc}, {"__newindex", t_newindex}, {"__len", t_len}, {"__tostring", lmtl_tensor_text},

@@ -1,6 +1,7 @@
 --- What KPIs of classes share: by class, how many elements were rightly predicted (TP), predicted (TP + FP) and actual
 -- (TP + FN), over all that was seen; and soft counts of one batch. Yes or no are two classes, no the first.
 local core = require "mtl.core"
+local counts = require "mtl.counts"
 local element = require "mtl.element"
 
 local confusion = {}
@@ -12,9 +13,9 @@ end
 -- [elements, classes] of predictions by `guess(pred, classes)` and of targets; both 0 where there is no label.
 local function columns(pred, target, ignore, probabilities)
   if element.several(pred, target) then
-    local y, missing, n = element.classes(target, ignore)
+    local y, missing = element.classes(target, ignore)
     local classes, present = pred:shape(2), nil
-    if n < y:count() then
+    if missing then
       local shape = y:shape()
       table.insert(shape, 2, 1)
       pred, present = core.where(missing:reshape(shape), 0, pred), (1 - missing):reshape(-1, 1)
@@ -45,35 +46,38 @@ local function add(list, i, x)
 end
 
 function confusion.reset(self)
-  self.right, self.predicted, self.actual, self.yes_no = {}, {}, {}, false
+  self.counts = { right = {}, predicted = {}, actual = {}, yes_no = false }
 end
 
 function confusion.update(self, pred, target)
   local guess, truth = columns(pred, target, self.ignore, false)
-  local right, predicted = (guess * truth):sum(1):totable(), guess:sum(1):totable()
-  for class, actual in ipairs(truth:sum(1):totable()) do
-    add(self.right, class, right[class])
-    add(self.predicted, class, predicted[class])
-    add(self.actual, class, actual)
-  end
-  self.yes_no = not element.several(pred, target)
+  local classes = guess:shape(2)
+  self.counts.yes_no = not element.several(pred, target)
+  counts.add(self, function(own, x)
+    for class = 1, classes do
+      add(own.right, class, x[class])
+      add(own.predicted, class, x[classes + class])
+      add(own.actual, class, x[2 * classes + class])
+    end
+  end, (guess * truth):sum(1), guess:sum(1), truth:sum(1))
 end
 
 function confusion.merge(self, other)
-  for class, actual in pairs(other.actual) do
-    add(self.right, class, other.right[class])
-    add(self.predicted, class, other.predicted[class])
-    add(self.actual, class, actual)
+  local own, its = counts.of(self), counts.of(other)
+  for class, actual in pairs(its.actual) do
+    add(own.right, class, its.right[class])
+    add(own.predicted, class, its.predicted[class])
+    add(own.actual, class, actual)
   end
-  self.yes_no = self.yes_no or other.yes_no
+  own.yes_no = own.yes_no or its.yes_no
 end
 
 --- Mean of `f(right, predicted, actual)` over the classes that occur among the targets; nil where none does.
 function confusion.mean(self, f)
-  local sum, n = 0, 0
-  for class, actual in ipairs(self.actual) do
+  local own, sum, n = counts.of(self), 0, 0
+  for class, actual in ipairs(own.actual) do
     if actual > 0 then
-      sum, n = sum + f(self.right[class], self.predicted[class], actual), n + 1
+      sum, n = sum + f(own.right[class], own.predicted[class], actual), n + 1
     end
   end
   return n > 0 and sum / n or nil
@@ -94,10 +98,10 @@ end
 --- Matthews' correlation for any number of classes (R_k, Gorodkin 2004), in [-1, 1]: nil where the targets are all of
 -- one class, 0 where the predictions are.
 function confusion.matthews(self)
-  local n, right, product, guesses, truths = 0, 0, 0, 0, 0
-  for class, actual in ipairs(self.actual) do
-    local predicted = self.predicted[class]
-    n, right, product = n + actual, right + self.right[class], product + predicted * actual
+  local own, n, right, product, guesses, truths = counts.of(self), 0, 0, 0, 0, 0
+  for class, actual in ipairs(own.actual) do
+    local predicted = own.predicted[class]
+    n, right, product = n + actual, right + own.right[class], product + predicted * actual
     guesses, truths = guesses + predicted * predicted, truths + actual * actual
   end
   local vary, differ = n * n - truths, n * n - guesses

@@ -1,5 +1,6 @@
 --- Predictions beside targets, element by element, for losses, KPIs and metrics. What is missing (NaN; below 0 for a
--- class) is left out, and leaves no trace in values or gradients.
+-- class) is left out, and leaves no trace in values or gradients. Whether something is missing, the target's survey
+-- says, which is made once a batch, on the CPU, so that a device is not waited for.
 local core = require "mtl.core"
 
 local element = {}
@@ -42,13 +43,8 @@ local function floats(target)
   return target:dtype() == "float32" and target or target:cast "float32"
 end
 
--- Both with 0 where `missing` is 1, so that what a model gives there cannot matter; the mask (nil where nothing is
--- missing), how many remain.
-local function masked(pred, target, missing)
-  local gone = math.tointeger(missing:sum():item())
-  if gone == 0 then
-    return pred, target, nil, missing:count()
-  end
+-- Both with 0 where `missing` is 1, so that what a model gives there cannot matter; the mask, how many remain.
+local function masked(pred, target, missing, gone)
   return core.where(missing, 0, pred), core.where(missing, 0, target), missing, missing:count() - gone
 end
 
@@ -56,37 +52,55 @@ end
 -- missing (1 or 0; nil where nothing is), how many elements remain.
 function element.numbers(pred, target)
   target = floats(target)
-  return masked(reshaped(pred, target), target, target:isnan())
+  pred = reshaped(pred, target)
+  local gone = target:survey()
+  if gone == 0 then
+    return pred, target, nil, target:count()
+  end
+  return masked(pred, target, target:isnan(), gone)
 end
 
 --- Vectors along dimension `dim`: the same, but a vector is missing as a whole: where any of its numbers is NaN or,
 -- with `zero`, all are 0. The mask has size 1 in that dimension, and vectors are counted.
 function element.vectors(pred, target, dim, zero)
   target = floats(target)
+  pred = reshaped(pred, target)
+  local gone, zeros = target:survey()
+  if gone == 0 and not (zero and zeros > 0) then
+    return pred, target, nil, target:count() // target:shape(dim)
+  end
   local missing = target:isnan():max(dim, true)
   if zero then
     missing = missing:maximum(target:eq(0):min(dim, true))
   end
-  return masked(reshaped(pred, target), target, missing)
+  gone = math.tointeger(missing:sum():item())
+  if gone == 0 then
+    return pred, target, nil, missing:count()
+  end
+  return masked(pred, target, missing, gone)
 end
 
 --- Targets of which only those above 0 are known, as depths; the rest become NaN.
 function element.positive(target)
-  return core.where(target:le(0), 0 / 0, target)
+  local _, _, least = target:survey()
+  return least > 0 and target or core.where(target:le(0), 0 / 0, target)
 end
 
 --- Yes or no: the same for targets of 0 and 1, numbers (NaN missing) or classes (below 0 missing).
 function element.binary(pred, target)
-  if target:dtype() ~= "float32" then
+  local gone, _, least, greatest = target:survey()
+  local classes = target:dtype() ~= "float32"
+  if classes then
+    least = math.max(least, 0) -- what is below has no label
     target = target:cast "float32"
-    target = core.where(target:lt(0), 0 / 0, target)
+    target = gone > 0 and core.where(target:lt(0), 0 / 0, target) or target
   end
-  local y, missing, n
-  pred, y, missing, n = element.numbers(pred, target)
-  if n > 0 and (y:max():item() > 1 or y:min():item() < 0) then
-    error(("targets from %g to %g, which should be from 0 (no) to 1 (yes)"):format(y:min():item(), y:max():item()), 0)
+  if gone < target:count() and (greatest > 1 or least < 0) then
+    error(("targets from %g to %g, which should be from 0 (no) to 1 (yes)"):format(least, greatest), 0)
+  elseif gone > 0 then
+    return masked(reshaped(pred, target), target, target:isnan(), gone)
   end
-  return pred, y, missing, n
+  return reshaped(pred, target), target, nil, target:count()
 end
 
 --- Mean of `e` over what remains; 0, without a gradient, where nothing does.
@@ -104,28 +118,35 @@ function element.focal(e, p, gamma)
   return gamma > 0 and (1 - p):clamp(1e-7) ^ gamma * e or e
 end
 
---- Sum over what remains, as a number.
+--- Sum over what remains, a tensor.
 function element.sum(e, missing)
   if missing then
     e = core.where(missing, 0, e)
   end
-  return e:sum():item()
+  return e:sum()
 end
 
---- Classes: whether predictions [batch, classes, ...] stand for several classes (else yes or no), and for several,
--- what is missing (1 or 0), what remains, and the target with 0 where it is missing.
+--- Classes: whether predictions [batch, classes, ...] stand for several classes (else yes or no); and for several, the
+-- target with 0 where it is missing, the mask of what is missing (1 or 0; nil where nothing is), how many remain.
 function element.several(pred, target)
   return target:dtype() == "int32" and pred:rank() == target:rank() + 1 and pred:shape(2) > 1
 end
 
 function element.classes(target, ignore)
-  local missing = target:lt(0)
-  if ignore and ignore >= 0 then
-    missing = missing:maximum(target:eq(core.full({}, ignore, "int32"):to(target:device())))
+  local gone, _, least, greatest = target:survey()
+  local ignored = ignore and ignore >= 0 and ignore >= least and ignore <= greatest
+  if gone == 0 and not ignored then
+    return target, nil, target:count()
   end
-  local gone = math.tointeger(missing:sum():item())
-  local y = gone == 0 and target or core.where(missing, 0, target:cast "float32"):cast "int32"
-  return y, missing, target:count() - gone
+  local missing = target:lt(0)
+  if ignored then
+    missing = missing:maximum(target:eq(core.full({}, ignore, "int32"):to(target:device())))
+    gone = math.tointeger(missing:sum():item())
+    if gone == 0 then
+      return target, nil, target:count()
+    end
+  end
+  return core.where(missing, 0, target:cast "float32"):cast "int32", missing, target:count() - gone
 end
 
 --- Log-probability of the true class under predictions [batch, classes, ...], 0 where there is no label; then the
@@ -134,9 +155,7 @@ function element.true_class(pred, target, ignore)
   local y, missing, n = element.classes(target, ignore)
   local shape = y:shape()
   table.insert(shape, 2, 1)
-  if n == y:count() then
-    missing = nil
-  else
+  if missing then
     pred = core.where(missing:reshape(shape), 0, pred)
   end
   local log_p = pred:log_softmax(2):gather(2, y:reshape(shape)):reshape(y:shape())

@@ -1,5 +1,6 @@
 --- Evaluation of a split: KPIs and metrics are exact over all of it, losses are means over the labelled elements.
 local core = require "mtl.core"
+local counts = require "mtl.counts"
 local element = require "mtl.element"
 local parts = require "mtl.parts"
 local units = require "mtl.units"
@@ -7,7 +8,7 @@ local units = require "mtl.units"
 local evaluate = {}
 
 local function meters(task)
-  local m = { loss = 0, remains = 0, kpi = task.kpi:new(), metrics = {} }
+  local m = { counts = { loss = 0 }, remains = 0, kpi = task.kpi:new(), metrics = {} }
   for i, metric in ipairs(task.metrics or {}) do
     m.metrics[i] = metric:new()
   end
@@ -19,7 +20,9 @@ local function update(m, task, loss_of, slots, description, output, target)
   local loss <close>, remains = parts.call(task, loss_of, "compute", pred, target, slots)
   remains = remains or #target
   if remains > 0 then
-    m.loss = m.loss + loss:item() * remains
+    counts.add(m, function(own, x)
+      own.loss = own.loss + x[1] * remains
+    end, loss)
     m.remains = m.remains + remains
   end
   pred = units.like_target(loss_of.type, pred)
@@ -30,7 +33,7 @@ local function update(m, task, loss_of, slots, description, output, target)
 end
 
 local function result(m, task)
-  local r = { loss = m.remains > 0 and m.loss / m.remains or core.null, kpi = m.kpi:value() or core.null }
+  local r = { loss = m.remains > 0 and counts.of(m).loss / m.remains or core.null, kpi = m.kpi:value() or core.null }
   if #m.metrics > 0 then
     r.metrics = {}
     for i, metric in ipairs(m.metrics) do

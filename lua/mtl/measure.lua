@@ -1,5 +1,6 @@
---- Losses and KPIs of the batches of one step. A tally, by task: { task, loss, remains, tensor, kpi, soft,
--- soft_tensor }; over several micro-batches losses are summed by their labels, and KPIs are those of all of them.
+--- Losses and KPIs of the batches of one step. A tally, by task: { task, meter, remains, tensor, soft_tensor }, and,
+-- once the numbers were read from the device, loss, kpi, soft. Over several micro-batches losses are summed by their
+-- labels, and KPIs are those of all of them.
 local core = require "mtl.core"
 local element = require "mtl.element"
 local parts = require "mtl.parts"
@@ -21,12 +22,20 @@ function measure.zero_grad(t)
   end
 end
 
---- Starts a step: meters at zero.
+--- Starts a step: meters at zero, new ones while those of earlier steps were not read.
 function measure.begin(t, stage)
   for _, index in ipairs(stage.index) do
-    t.meters[index]:reset()
+    if #t.unread > 0 then
+      t.meters[index] = t.meters[index]:new()
+    else
+      t.meters[index]:reset()
+    end
   end
   return {}
+end
+
+local function not_finite(t, task, value, ctx)
+  t:diverged(("the loss of task '%s' is %s"):format(task.name, value ~= value and "NaN" or "infinite"), ctx)
 end
 
 -- Loss and KPI of one task on a batch. Adds to the tally; returns the loss and what it is the mean of, or nil without
@@ -41,27 +50,23 @@ local function task_on(t, tally, index, output, target, hold)
   if remains == 0 then
     return nil
   end
-  local value = loss:item()
-  if not finite(value) then
-    t:diverged(("the loss of task '%s' is %s"):format(task.name, value ~= value and "NaN" or "infinite"))
+  local value = core.later(loss)
+  if type(value) == "table" and not finite(value[1]) then
+    not_finite(t, task, value[1])
   end
   local seen = units.like_target(task.loss.type, pred)
   hold[#hold + 1] = seen
   local was = core.recording(false)
   parts.call(task, t.meters[index], "update", seen, target)
   core.recording(was)
-  local m = tally[index]
-  if m then
-    m.loss = (m.loss * m.remains + value * remains) / (m.remains + remains)
-    m.remains = m.remains + remains
-  else
-    tally[index] = { task = task, loss = value, remains = remains, tensor = loss }
-  end
+  local m = tally[index] or { task = task, meter = t.meters[index], remains = 0, tensor = loss, losses = {} }
+  tally[index] = m
+  m.losses[#m.losses + 1] = { value, remains }
+  m.remains = m.remains + remains
   if t.policy.soft then
-    m = tally[index]
     m.soft_tensor = t.meters[index]:soft(seen, target)
     hold[#hold + 1] = m.soft_tensor
-    m.soft = m.soft_tensor and m.soft_tensor:item()
+    m.soft = m.soft_tensor and core.later(m.soft_tensor)
   end
   return loss, remains
 end
@@ -121,22 +126,38 @@ function measure.after(t, stage, batches, measured, hold)
   end)
 end
 
---- Ends a step: the tasks that had labels, in order, with their KPIs.
+--- Ends a step: the tasks that had labels, in order.
 -- @return list of the tally's entries, mask of their tasks
-function measure.finish(t, stage, tally)
+function measure.finish(stage, tally)
   local list, mask = {}, 0
   for _, index in ipairs(stage.index) do
-    local m = tally[index]
-    if m then
-      local was = core.recording(false)
-      local kpi = t.meters[index]:value()
-      core.recording(was)
-      m.kpi = kpi and finite(kpi) and kpi or nil
-      list[#list + 1] = m
+    if tally[index] then
+      list[#list + 1] = tally[index]
       mask = mask | 1 << (index - 1)
     end
   end
   return list, mask
+end
+
+local function number(later)
+  return (type(later) == "table" and later or later())[1]
+end
+
+--- Loss, KPI and soft KPI of an entry of the tally, for which a device may have to be waited for.
+-- @param ctx of its step, which a loss that is not finite is said of
+function measure.read(t, m, ctx)
+  local sum = 0
+  for _, part in ipairs(m.losses) do
+    local value = number(part[1])
+    if not finite(value) then
+      not_finite(t, m.task, value, ctx)
+    end
+    sum = sum + value * (part[2] / m.remains)
+  end
+  local was = core.recording(false)
+  local kpi = parts.call(m.task, m.meter, "value")
+  core.recording(was)
+  m.loss, m.kpi, m.soft = sum, kpi and finite(kpi) and kpi or nil, m.soft and number(m.soft)
 end
 
 return measure

@@ -16,8 +16,9 @@ local function columns(pred, target, score, ignore)
       order[i] = i == 1 and 1 or i + 1
     end
     order[#order] = 2 -- classes last
-    local x = score(core.where(missing:reshape(at), 0, pred), 2):permute(order):reshape(-1, classes)
-    return x, core.where(missing:reshape(-1, 1), -1, y:reshape(-1):one_hot(classes))
+    pred = missing and core.where(missing:reshape(at), 0, pred) or pred
+    local x, own = score(pred, 2):permute(order):reshape(-1, classes), y:reshape(-1):one_hot(classes)
+    return x, missing and core.where(missing:reshape(-1, 1), -1, own) or own
   end
   local x, y, missing = element.binary(pred, target)
   local width = target:dtype() == "float32" and y:count() // #target or 1 -- classes are one question, at every place

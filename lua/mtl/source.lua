@@ -67,11 +67,11 @@ end
 
 --- The next batch and its rows; where the set is over, it begins again.
 function source:next()
-  local batch, rows = self.loader:next(self.device)
+  local batch, rows = self.loader:next(self.device, self.field)
   if not batch then
     self.cycle = self.cycle + 1
     begin(self, 0)
-    batch, rows = self.loader:next(self.device)
+    batch, rows = self.loader:next(self.device, self.field)
   end
   return batch, rows
 end

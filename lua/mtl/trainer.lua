@@ -58,10 +58,15 @@ local function train_epoch(t, stage)
     record.samples_per_s = t:rate()
     t.logged = last or at.batch == 1 or at.step % t.log_every == 0
     if t.logged then
+      step.read(t)
       t.log:write(record)
       t:add_time()
     end
-    t.record = record
+    if #t.unread > 0 then
+      record.tasks = t.record and t.record.tasks or {} -- until they are read, what was shown last
+    else
+      t.record = record
+    end
     if t.progress then
       record.stage_index, record.batch, record.batches = at.stage, at.batch, t.batches
       record.stage_step, record.stage_total = at.stage_step, t.total

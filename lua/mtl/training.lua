@@ -39,6 +39,7 @@ function training.new(recipe, options, saved)
     s:bind(recipe, t.device)
     parts.make(t, s)
   end
+  t.unread, t.on_cpu = {}, t.device == "cpu"
   t.at = { step = 0, epoch = 0, batch = 0, stage = 1, stage_step = 0, stage_epoch = 0, kpi_ema = {}, soft_ema = {},
     since = {}, seen = {}, when = {}, seconds = 0, train_seconds = 0, samples = 0, faded = 0, stages = core.array {} }
   t.started, t.saved_at = core.clock(), core.clock()
@@ -201,16 +202,19 @@ function training:add_time()
 end
 
 --- Ends a training that has left the finite numbers; what was saved before stays.
-function training:diverged(what)
+-- @param ctx of the step in which that was seen; nil: the last one
+function training:diverged(what, ctx)
   local at = self.at
   local stage = self.recipe.stages[at.stage]
+  local name = ctx and ctx.stage or stage and stage.name
+  at = ctx and { step = ctx.run_step, epoch = ctx.epoch } or at
   if self.log then
-    self.log:write { kind = "diverged", step = at.step, epoch = at.epoch, stage = stage and stage.name, message = what }
+    self.log:write { kind = "diverged", step = at.step, epoch = at.epoch, stage = name, message = what }
   end
   local kept = self.saved_step and ("the checkpoint of step %d is kept in %s"):format(self.saved_step, self.out)
     or "there is no checkpoint yet"
   failure.raise(2, "training diverged in step %d (epoch %d, stage '%s'): %s; %s. A lower learning rate or clip = 1 "
-    .. "may help", at.step, at.epoch, stage and stage.name or "end", what, kept)
+    .. "may help", at.step, at.epoch, name or "end", what, kept)
 end
 
 --- Warns once when focal weights have faded: their sum under a tenth of the number of tasks for 100 steps.
@@ -239,6 +243,7 @@ end
 --- Writes a checkpoint, unless the parameters are no longer numbers: then the one before it stays.
 function training:save(name)
   local at = self.at
+  step.read(self)
   if not checkpoint.finite(self.model) then
     self:diverged "parameters are not finite any more"
   end

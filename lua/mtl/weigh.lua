@@ -18,7 +18,7 @@ local function by_position(t, ctx, weights)
     if type(w) ~= "number" then
       error(("policy '%s' gave no weight for task '%s'"):format(t.policy.object.type, name), 0)
     elseif not finite(w) then
-      t:diverged(("the weight of task '%s' under policy '%s' is %s"):format(name, t.policy.object.type, w))
+      t:diverged(("the weight of task '%s' under policy '%s' is %s"):format(name, t.policy.object.type, w), ctx)
     end
     list[i] = w
   end
@@ -50,19 +50,27 @@ local function sweep(t, ctx, measured)
 end
 
 -- The policy learns its weights: it gives the total as a tensor of the losses and its own leaves.
+-- @return the weights; nil where they wait for a device (weigh.learned)
 local function by_total(t, ctx, losses, hold)
   local leaves = {}
-  ctx.loss_tensors, ctx.learned_values = losses, {}
   for i, own in ipairs(t.policy.learned) do
     leaves[i] = own.tensor
-    ctx.learned_values[i] = own.tensor:item()
     own:zero_grad()
   end
-  ctx.learned = core.cat(leaves, 1)
+  ctx.loss_tensors, ctx.learned = losses, core.cat(leaves, 1)
   hold[#hold + 1] = ctx.learned
+  ctx.learned_values = core.later(ctx.learned)
   local total = t.policy.object:total(ctx)
   hold[#hold + 1] = total
   core.backward { { value = total } }
+  return ctx.losses and weigh.learned(t, ctx) or nil
+end
+
+--- Weights, by position, of a policy that learns them, as they were in the step of ctx.
+function weigh.learned(t, ctx)
+  if type(ctx.learned_values) ~= "table" then
+    ctx.learned_values = ctx.learned_values()
+  end
   return by_position(t, ctx, t.policy.object:weights(ctx))
 end
 
@@ -145,7 +153,7 @@ end
 
 --- Leaves the gradient of the step in the model (and in the leaves of losses and of the policy).
 -- @param measured the tasks with labels, as measure.finish gives them; mask their tasks; work what gradients.sweep left
--- @return weights by position
+-- @return weights by position; nil where they wait for a device (weigh.learned)
 function weigh.gradient(t, ctx, measured, mask, hold, work)
   if weigh.apart(t) then
     return mix(t, ctx, measured, mask, hold, work)

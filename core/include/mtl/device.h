@@ -24,6 +24,8 @@ mtl_status mtl_device_describe(mtl_context *ctx, int device, mtl_device_info *ou
 /* The number of "cpu", "opencl" (the first) or "opencl:N", N from 1. MTL_ERR_ARG: another text; MTL_ERR_UNSUPPORTED:
    there is no such device. */
 mtl_status mtl_device_find(mtl_context *ctx, const char *name, int *device);
+/* How often the host has waited for a device of OpenCL: each reading of it is one. */
+int64_t mtl_device_waits(const mtl_context *ctx);
 /* The name that finds it: "cpu", "opencl:1". `size` 16 suffices. */
 void mtl_device_name(int device, char *name, size_t size);
 

@@ -46,6 +46,25 @@ mtl_status mtl_tensor_copy(mtl_tensor *dst, const mtl_tensor *src); /* in place;
 mtl_status mtl_tensor_add(mtl_tensor *dst, double alpha, const mtl_tensor *src);
 mtl_status mtl_tensor_scale(mtl_tensor *t, double factor);
 
+/* What the values are. A survey is made once: it is remembered until the tensor is written, and copies on other devices
+   (mtl_tensor_to) know it. Away from the CPU, a survey that is not known yet reads the whole tensor. */
+typedef struct {
+    int64_t missing;        /* NaN; of integers those below 0 */
+    int64_t zeros;          /* elements that are 0 */
+    double least, greatest; /* of what is no NaN; where there is none: INFINITY, -INFINITY */
+} mtl_survey;
+mtl_status mtl_tensor_survey(mtl_tensor *t, mtl_survey *out);
+const mtl_survey *mtl_known_survey(const mtl_tensor *t); /* NULL: it is not known */
+
+/* Numbers that are read later. mtl_later_new copies the elements of float32 tensors of one device, one tensor after the
+   other, to a place where they stay as they are now; it waits for nothing. mtl_later_get waits for the device, once for
+   all that was put there before; *numbers are mtl_later_count(l) of them, and l's. */
+typedef struct mtl_later mtl_later;
+mtl_status mtl_later_new(mtl_context *ctx, int n, mtl_tensor *const *tensors, mtl_later **out);
+int64_t mtl_later_count(const mtl_later *l);
+mtl_status mtl_later_get(mtl_later *l, const float **numbers);
+void mtl_later_free(mtl_later *l); /* NULL is fine */
+
 /* The same storage without history: no gradient flows through it. */
 mtl_status mtl_tensor_detach(mtl_tensor *t, mtl_tensor **out);
 

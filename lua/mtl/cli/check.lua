@@ -19,6 +19,7 @@ local function try_stages(t)
     t:enter()
     at.stage_step = 1
     step.run(t, stage, source.draw(t, stage))
+    step.read(t)
   end
 end
 

@@ -94,6 +94,7 @@ function session:step()
   local t, at, stage = self.t, self.t.at, self.stage
   at.step, at.stage_step, at.batch = at.step + 1, at.stage_step + 1, at.batch + 1
   local record = step.run(t, stage, self.draw)
+  step.read(t)
   collectgarbage "step"
   record.policy = stage.policy.type
   self.curve:add(record)

@@ -9,6 +9,7 @@
 -- @sample mtl.tensor { { 2, 1 }, { 0, 3 }, { 1, 0 } }, mtl.tensor({ 0, 0, 0 }, "int32")
 local kpi = require "mtl.kpi"
 local core = require "mtl.core"
+local counts = require "mtl.counts"
 local element = require "mtl.element"
 
 return kpi.define {
@@ -23,16 +24,16 @@ return kpi.define {
     if element.several(pred, target) then
       local y
       y, missing, n = element.classes(target, self.ignore)
-      right = element.sum(pred:argmax(2):eq(y), missing)
+      right = pred:argmax(2):eq(y)
     else
       local x, y
       x, y, missing, n = element.binary(pred, target)
-      right = element.sum(x:gt(0):eq(y:gt(0.5)), missing)
+      right = x:gt(0):eq(y:gt(0.5))
     end
-    self.counts.right, self.counts.n = self.counts.right + right, self.counts.n + n
+    counts.sum(self, "right", element.sum(right, missing), n)
   end,
   value = function(self)
-    return self.counts.n > 0 and self.counts.right / self.counts.n or nil
+    return counts.mean(self, "right")
   end,
   soft = function(self, pred, target)
     local p, _, missing, n

@@ -12,6 +12,7 @@
 -- @sample mtl.tensor { { 1, 0, 0 }, { 1, 1, 0 } }, mtl.tensor { { 2, 0, 0 }, { 1, 0, 0 } }
 local kpi = require "mtl.kpi"
 local angle = require "mtl.angle"
+local counts = require "mtl.counts"
 local element = require "mtl.element"
 
 return kpi.define {
@@ -28,11 +29,10 @@ return kpi.define {
   end,
   update = function(self, pred, target)
     local degrees, missing, n = angle.degrees(pred, target)
-    local right = element.sum(degrees:lt(self.tolerance), missing)
-    self.counts.right, self.counts.n = self.counts.right + right, self.counts.n + n
+    counts.sum(self, "right", element.sum(degrees:lt(self.tolerance), missing), n)
   end,
   value = function(self)
-    return self.counts.n > 0 and self.counts.right / self.counts.n or nil
+    return counts.mean(self, "right")
   end,
   soft = function(self, pred, target)
     local degrees, missing, n = angle.degrees(pred, target)

@@ -8,6 +8,7 @@
 -- @sample mtl.tensor { { 0, 0, 2, 2 } }, mtl.tensor { { 1, 0, 3, 2 } }
 local kpi = require "mtl.kpi"
 local box = require "mtl.box"
+local counts = require "mtl.counts"
 local element = require "mtl.element"
 
 local function overlaps(pred, target)
@@ -23,10 +24,10 @@ return kpi.define {
   end,
   update = function(self, pred, target)
     local iou, missing, n = overlaps(pred, target)
-    self.counts.sum, self.counts.n = self.counts.sum + element.sum(iou, missing), self.counts.n + n
+    counts.sum(self, "sum", element.sum(iou, missing), n)
   end,
   value = function(self)
-    return self.counts.n > 0 and self.counts.sum / self.counts.n or nil
+    return counts.mean(self, "sum")
   end,
   soft = function(_, pred, target)
     local iou, missing, n = overlaps(pred, target)

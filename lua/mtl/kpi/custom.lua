@@ -10,6 +10,15 @@
 -- @usage kpi.custom(function(pred, target) return (pred - target):abs():lt(0.5):mean() end)
 -- @sample mtl.tensor { 0.2, 3 }, mtl.tensor { 0, 1 }
 local kpi = require "mtl.kpi"
+local core = require "mtl.core"
+local counts = require "mtl.counts"
+
+local function add(own, score, n)
+  if not (score >= 0 and score <= 1) then
+    error(("kpi.custom: the function returned %g, which should be from 0 (worst) to 1 (best)"):format(score), 0)
+  end
+  own.sum, own.n = own.sum + score * n, own.n + n
+end
 
 return kpi.define {
   name = "custom",
@@ -26,20 +35,19 @@ return kpi.define {
   update = function(self, pred, target)
     local score, n = self.score(pred, target)
     n = n or #target
-    if type(score) == "userdata" then
-      score = score:item()
-    end
     if score == nil or n == 0 then
       return
+    elseif type(n) == "number" and core.type(score) == "mtl.tensor" and score:count() == 1 then
+      return counts.add(self, function(own, x)
+        add(own, x[1], n)
+      end, score:dtype() == "float32" and score or score:cast "float32")
     elseif type(score) ~= "number" or type(n) ~= "number" then
       error(("kpi.custom: the function returned %s, %s, which should be a score and how many elements it is of"):format(
         type(score), type(n)), 0)
-    elseif not (score >= 0 and score <= 1) then
-      error(("kpi.custom: the function returned %g, which should be from 0 (worst) to 1 (best)"):format(score), 0)
     end
-    self.counts.sum, self.counts.n = self.counts.sum + score * n, self.counts.n + n
+    add(self.counts, score, n)
   end,
   value = function(self)
-    return self.counts.n > 0 and self.counts.sum / self.counts.n or nil
+    return counts.mean(self, "sum")
   end,
 }

@@ -10,6 +10,7 @@
 -- @sample mtl.tensor { { 2 }, { 1 }, { -1 }, { -1 } }, mtl.tensor { 1, 0, 1, 0 }
 local kpi = require "mtl.kpi"
 local confusion = require "mtl.confusion"
+local counts = require "mtl.counts"
 local element = require "mtl.element"
 
 return kpi.define {
@@ -23,14 +24,15 @@ return kpi.define {
   update = confusion.update,
   merge = confusion.merge,
   value = function(self)
+    local own = counts.of(self)
     local sum, weight, right, both = 0, 0, 0, 0
-    for class = self.yes_no and 2 or 1, #self.actual do
-      local actual = self.actual[class]
-      local of_class = self.predicted[class] + actual
-      right, both = right + self.right[class], both + of_class
+    for class = own.yes_no and 2 or 1, #own.actual do
+      local actual = own.actual[class]
+      local of_class = own.predicted[class] + actual
+      right, both = right + own.right[class], both + of_class
       if of_class > 0 then
         local w = self.average == "weighted" and actual or 1
-        sum, weight = sum + w * 2 * self.right[class] / of_class, weight + w
+        sum, weight = sum + w * 2 * own.right[class] / of_class, weight + w
       end
     end
     if self.average == "micro" then

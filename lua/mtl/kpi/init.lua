@@ -4,19 +4,14 @@
 -- seen, in whatever order. `soft(self, pred, target)` is its differentiable form on one batch: a scalar tensor, or
 -- nil where it is undefined; a KPI without one has no `soft`. A definition may have `fit(self, target)`: the trainer
 -- shows each meter all training targets once, before the first step. `pred` is what the head gives (logits).
+-- What an update counts may be read later (see counts.lua), so that a device is not waited for in every step.
+local counts = require "mtl.counts"
 local declare = require "mtl.declare"
 
-local methods = { higher = true }
+local methods = { higher = true, merge = counts.merge }
 
 function methods.fits()
   return nil
-end
-
---- Adds what another meter of the same declaration has counted: the sum of fields that hold numbers.
-function methods:merge(other)
-  for name in pairs(self.counts) do
-    self.counts[name] = self.counts[name] + other.counts[name]
-  end
 end
 
 return declare.family("kpi", { methods = methods })

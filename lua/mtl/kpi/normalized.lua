@@ -10,6 +10,7 @@
 -- @usage kpi.normalized { scale = 1 }
 -- @sample mtl.tensor { 1, 3 }, mtl.tensor { 1, 2 }
 local kpi = require "mtl.kpi"
+local counts = require "mtl.counts"
 local element = require "mtl.element"
 
 return kpi.define {
@@ -31,14 +32,13 @@ return kpi.define {
   update = function(self, pred, target)
     local x, y, missing, n = element.numbers(pred, target)
     local d = x - y
-    local sum = element.sum(self.error == "absolute" and d:abs() or d:square(), missing)
-    self.counts.sum, self.counts.n = self.counts.sum + sum, self.counts.n + n
+    counts.sum(self, "sum", element.sum(self.error == "absolute" and d:abs() or d:square(), missing), n)
   end,
   value = function(self)
-    if self.counts.n == 0 then
+    local e = counts.mean(self, "sum")
+    if not e then
       return nil
     end
-    local e = self.counts.sum / self.counts.n
     e = self.error == "rmse" and math.sqrt(e) or e
     return self.scale and math.exp(-e / self.scale) or math.max(0, 1 - e / self.baseline)
   end,

@@ -8,6 +8,7 @@
 -- @when it is regression: the usual score
 -- @sample mtl.tensor { 1, 2, 4 }, mtl.tensor { 1, 2, 3 }
 local kpi = require "mtl.kpi"
+local counts = require "mtl.counts"
 local element = require "mtl.element"
 
 -- Count, mean and squared deviations of `a` with those of `b` (Chan et al. 1979).
@@ -21,12 +22,23 @@ local function join(a, b)
   end
 end
 
+-- Of the targets three tensors: a rough mean, and the sums of what deviates from it and of its squares: about 0 single
+-- precision would lose a small spread.
 local function deviations(y, missing, n)
-  -- about a rough mean (a float itself), so that single precision does not lose a small spread
-  local rough = string.unpack("f", string.pack("f", element.sum(y, missing) / n))
+  local rough = element.mean(y, missing, n)
   local d = y - rough
-  local sum = element.sum(d, missing)
-  return rough + sum / n, math.max(element.sum(d:square(), missing) - sum * sum / n, 0)
+  return rough, element.sum(d, missing), element.sum(d:square(), missing)
+end
+
+-- Mean and squared deviations from the numbers of those.
+local function moments(x, n)
+  return x[1] + x[2] / n, math.max(x[3] - x[2] * x[2] / n, 0)
+end
+
+local function variance_of(y, missing, n)
+  local rough, sum, squares = deviations(y, missing, n)
+  local _, m2 = moments({ rough:item(), sum:item(), squares:item() }, n)
+  return m2 / n
 end
 
 return kpi.define {
@@ -39,30 +51,31 @@ return kpi.define {
   update = function(self, pred, target)
     local x, y, missing, n = element.numbers(pred, target)
     if n > 0 then
-      local mean, m2 = deviations(y, missing, n)
-      join(self.counts, { n = n, mean = mean, m2 = m2, errors = element.sum((x - y):square(), missing) })
+      local rough, sum, squares = deviations(y, missing, n)
+      counts.add(self, function(own, numbers)
+        local mean, m2 = moments(numbers, n)
+        join(own, { n = n, mean = mean, m2 = m2, errors = numbers[4] })
+      end, rough, sum, squares, element.sum((x - y):square(), missing))
     end
   end,
   merge = function(self, other)
-    join(self.counts, other.counts)
+    join(counts.of(self), counts.of(other))
   end,
   value = function(self)
-    local c = self.counts
+    local c = counts.of(self)
     return c.m2 > 0 and math.max(0, 1 - c.errors / c.m2) or nil
   end,
   fit = function(self, target)
     local _, y, missing, n = element.numbers(target, target)
     if n > 0 and not self.variance then
-      local _, m2 = deviations(y, missing, n)
-      self.variance = m2 / n
+      self.variance = variance_of(y, missing, n)
     end
   end,
   soft = function(self, pred, target)
     local x, y, missing, n = element.numbers(pred, target)
     local variance = self.variance
     if n > 0 and not variance then
-      local _, m2 = deviations(y, missing, n)
-      variance = m2 / n
+      variance = variance_of(y, missing, n)
     end
     if n == 0 or variance <= 0 then
       return nil

@@ -10,6 +10,7 @@
 -- @sample mtl.tensor { { 3, 2, 1 }, { 3, 2, 1 } }, mtl.tensor({ 1, 2 }, "int32")
 local kpi = require "mtl.kpi"
 local core = require "mtl.core"
+local counts = require "mtl.counts"
 local element = require "mtl.element"
 
 return kpi.define {
@@ -38,9 +39,9 @@ return kpi.define {
     -- how many classes do not come before the true one: a NaN beats none, so it counts as wrong
     local after = pred:lt(own) + pred:eq(own) * index:ge(y)
     local right = after:sum(2):gt(pred:shape(2) - self.k)
-    self.counts.right, self.counts.n = self.counts.right + element.sum(right, missing), self.counts.n + n
+    counts.sum(self, "right", element.sum(right, missing), n)
   end,
   value = function(self)
-    return self.counts.n > 0 and self.counts.right / self.counts.n or nil
+    return counts.mean(self, "right")
   end,
 }

@@ -11,6 +11,7 @@
 -- @usage kpi.within(0.5)
 -- @sample mtl.tensor { 1.25, 3 }, mtl.tensor { 1, 2 }
 local kpi = require "mtl.kpi"
+local counts = require "mtl.counts"
 local element = require "mtl.element"
 
 local tiny = 1e-6 -- a prediction of 0 or less is no ratio
@@ -43,10 +44,10 @@ return kpi.define {
     local x, y, missing, n = element.numbers(pred, target)
     local e = error_of(self, x, y)
     local right = self.by == "ratio" and e:lt(self.tolerance) or e:le(self.tolerance)
-    self.counts.right, self.counts.n = self.counts.right + element.sum(right, missing), self.counts.n + n
+    counts.sum(self, "right", element.sum(right, missing), n)
   end,
   value = function(self)
-    return self.counts.n > 0 and self.counts.right / self.counts.n or nil
+    return counts.mean(self, "right")
   end,
   soft = function(self, pred, target)
     local x, y, missing, n = element.numbers(pred, target)

@@ -16,7 +16,7 @@ return loss.define {
   compute = function(_, pred, target)
     local x, y, missing, n = element.vectors(pred, target, 2)
     local sum = y:sum(2, true)
-    local off = element.sum((sum - 1):abs():gt(0.01), missing)
+    local off = element.sum((sum - 1):abs():gt(0.01), missing):item()
     if off > 0 or y:min():item() < 0 then
       error(("loss.kl_div: %s, but the targets should be probabilities that sum to 1"):format(off > 0
         and ("%d of %d rows sum to something else"):format(off, n) or "one is below 0"), 0)

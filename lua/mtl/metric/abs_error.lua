@@ -6,6 +6,7 @@
 -- @when a regression's error is to be read in the target's own units
 -- @sample mtl.tensor { 1.5, 5 }, mtl.tensor { 1, 2 }
 local metric = require "mtl.metric"
+local counts = require "mtl.counts"
 local element = require "mtl.element"
 
 return metric.define {
@@ -13,6 +14,6 @@ return metric.define {
   params = { positive = { default = false, type = "boolean" } },
   update = function(self, pred, target)
     local x, y, missing, n = element.numbers(pred, self.positive and element.positive(target) or target)
-    self.sum, self.n = self.sum + element.sum((x - y):abs(), missing), self.n + n
+    counts.sum(self, "sum", element.sum((x - y):abs(), missing), n)
   end,
 }

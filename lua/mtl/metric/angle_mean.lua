@@ -5,6 +5,7 @@
 -- @when the task gives directions, and papers are compared with
 -- @sample mtl.tensor { { 1, 0 }, { 1, 1 } }, mtl.tensor { { 2, 0 }, { 1, 0 } }
 local metric = require "mtl.metric"
+local counts = require "mtl.counts"
 local angle = require "mtl.angle"
 local element = require "mtl.element"
 
@@ -13,6 +14,6 @@ return metric.define {
   fits = element.fits_vectors,
   update = function(self, pred, target)
     local degrees, missing, n = angle.degrees(pred, target)
-    self.sum, self.n = self.sum + element.sum(degrees, missing), self.n + n
+    counts.sum(self, "sum", element.sum(degrees, missing), n)
   end,
 }

@@ -1,20 +1,17 @@
 --- Metrics: figures in a target's own units, beside the KPI; policies do not read them. Declared and used as KPIs are
 -- (see kpi/init.lua), without a soft form; `higher` says whether higher is better.
+local counts = require "mtl.counts"
 local declare = require "mtl.declare"
 local element = require "mtl.element"
 
-local methods = { higher = false, fits = element.fits_numbers }
+local methods = { higher = false, fits = element.fits_numbers, merge = counts.merge }
 
 function methods:reset()
-  self.sum, self.n = 0, 0
-end
-
-function methods:merge(other)
-  self.sum, self.n = self.sum + other.sum, self.n + other.n
+  self.counts = { sum = 0, n = 0 }
 end
 
 function methods:value()
-  return self.n > 0 and self.sum / self.n or nil
+  return counts.mean(self, "sum")
 end
 
 return declare.family("metric", { methods = methods })

@@ -6,6 +6,7 @@
 -- @when an error counts in proportion to the target, as of depths
 -- @sample mtl.tensor { 1.5, 5 }, mtl.tensor { 1, 2 }
 local metric = require "mtl.metric"
+local counts = require "mtl.counts"
 local core = require "mtl.core"
 local element = require "mtl.element"
 
@@ -17,6 +18,9 @@ return metric.define {
     local x, y = element.numbers(pred, self.positive and element.positive(target) or target)
     local zero = y:eq(0) -- also what is missing
     local e = (x - y):abs() / core.where(zero, 1, y:abs())
-    self.sum, self.n = self.sum + element.sum(e, zero), self.n + y:count() - zero:sum():item()
+    local count = y:count()
+    counts.add(self, function(own, read)
+      own.sum, own.n = own.sum + read[1], own.n + count - read[2]
+    end, element.sum(e, zero), zero:sum())
   end,
 }

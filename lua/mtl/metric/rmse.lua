@@ -6,6 +6,7 @@
 -- @when a regression's error is to be read in the target's own units, and large ones matter most
 -- @sample mtl.tensor { 1.5, 5 }, mtl.tensor { 1, 2 }
 local metric = require "mtl.metric"
+local counts = require "mtl.counts"
 local element = require "mtl.element"
 
 return metric.define {
@@ -13,9 +14,10 @@ return metric.define {
   params = { positive = { default = false, type = "boolean" } },
   update = function(self, pred, target)
     local x, y, missing, n = element.numbers(pred, self.positive and element.positive(target) or target)
-    self.sum, self.n = self.sum + element.sum((x - y):square(), missing), self.n + n
+    counts.sum(self, "sum", element.sum((x - y):square(), missing), n)
   end,
   value = function(self)
-    return self.n > 0 and math.sqrt(self.sum / self.n) or nil
+    local mean = counts.mean(self, "sum")
+    return mean and math.sqrt(mean) or nil
   end,
 }

@@ -19,6 +19,7 @@ end
 return policy.define {
   name = "aligned_mtl",
   paper = "Senushkin et al., Independent component alignment for multi-task learning, CVPR 2023",
+  blind = true,
   needs = "gram",
   heads = "unit",
   params = { sum = { default = false, type = "boolean" }, every = gramian.every },

@@ -18,6 +18,7 @@ local simplex = require "mtl.solve.simplex"
 return policy.define {
   name = "cagrad",
   paper = "Liu et al., Conflict-averse gradient descent for multi-task learning, NeurIPS 2021",
+  blind = true,
   needs = "gram",
   heads = "unit",
   params = {

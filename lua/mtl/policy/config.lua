@@ -16,6 +16,7 @@ local spectral = require "mtl.solve.spectral"
 return policy.define {
   name = "config",
   paper = "Liu, Chu & Thuerey, ConFIG: towards conflict-free training of physics informed neural networks, 2024",
+  blind = true,
   needs = "gram",
   heads = "unit",
   params = { every = gramian.every },

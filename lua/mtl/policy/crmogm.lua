@@ -16,7 +16,8 @@ local declare = require "mtl.declare"
 local history = require "mtl.history"
 
 -- What the trainer serves as it does for the policy within.
-local shared = { "needs", "at", "heads", "batches", "positive", "wants_after", "slices", "pool", "max_norm", "every" }
+local shared = { "needs", "at", "heads", "batches", "positive", "wants_after", "slices", "pool", "max_norm", "every",
+  "blind" }
 
 -- The policy at work within; its state lies in the wrapper's, and so in checkpoints.
 local function inner(self)

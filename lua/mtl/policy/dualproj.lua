@@ -16,6 +16,7 @@ local dual_cone = require "mtl.solve.dual_cone"
 return policy.define {
   name = "dualproj",
   paper = "Lopez-Paz & Ranzato, Gradient episodic memory for continual learning, NeurIPS 2017",
+  blind = true,
   needs = "gram",
   heads = "unit",
   params = { pref = { type = "by_task", least = 0 }, every = gramian.every },

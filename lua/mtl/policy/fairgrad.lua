@@ -15,6 +15,7 @@ local bargain = require "mtl.solve.bargain"
 return policy.define {
   name = "fairgrad",
   paper = "Ban & Ji, Fair resource allocation in multi-task learning, ICML 2024",
+  blind = true,
   needs = "gram",
   heads = "weighted",
   params = { a = { default = 1, type = "number", above = 0 }, every = gramian.every },

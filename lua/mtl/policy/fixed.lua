@@ -12,6 +12,7 @@ local nearest = require "mtl.nearest"
 return policy.define {
   name = "fixed",
   paper = "Xin et al., Do current multi-task optimization methods in deep learning even help?, NeurIPS 2022",
+  blind = true,
   gather = "by_name",
   params = { by_name = { required = true, type = "by_task", least = 0 } },
   names_wrong = function(self, known, tasks)

@@ -39,6 +39,7 @@ end
 return policy.define {
   name = "gradvac",
   paper = "Wang et al., Gradient vaccine, ICLR 2021",
+  blind = true,
   heads = "unit",
   params = {
     beta = { default = 0.01, type = "number", least = 0, most = 1 },

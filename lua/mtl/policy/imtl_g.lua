@@ -15,6 +15,7 @@ local spectral = require "mtl.solve.spectral"
 return policy.define {
   name = "imtl_g",
   paper = "Liu et al., Towards impartial multi-task learning, ICLR 2021",
+  blind = true,
   needs = "gram",
   heads = "weighted",
   params = { every = gramian.every },

@@ -12,6 +12,7 @@ local policy = require "mtl.policy"
 return policy.define {
   name = "imtl_l",
   paper = "Liu et al., Towards impartial multi-task learning, ICLR 2021",
+  blind = true,
   positive = true,
   params = { lr = { type = "number", above = 0 } },
   learned = function(_, n)

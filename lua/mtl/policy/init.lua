@@ -12,6 +12,7 @@
 -- tasks read, ctx.representation). heads: "weighted" or "unit", what a head's gradient is multiplied with; `weights`
 -- may give those factors as a second list. batches = 3: ctx.gram is of the rows of a first and the columns of a second
 -- batch, the step of a third. soft (true: ctx.kpis_soft is wanted); positive (true: losses must not be below 0);
+-- blind (true: `weights` reads neither losses nor KPIs, so that the trainer need not wait for a device);
 -- after_step(self, ctx); wants_after (true: after_step finds ctx.losses_after, the losses of the same batch after the
 -- step); on_epoch(self, ctx); names_wrong(self, known, tasks) -> message; prepare(self, tasks): told the recipe's
 -- tasks, { name, loss, kpi }, once. What it keeps in self.state, plain values and tensors, is part of checkpoints.

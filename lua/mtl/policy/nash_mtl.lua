@@ -16,6 +16,7 @@ local bargain = require "mtl.solve.bargain"
 return policy.define {
   name = "nash_mtl",
   paper = "Navon et al., Multi-task learning as a bargaining game, ICML 2022",
+  blind = true,
   needs = "gram",
   heads = "weighted",
   params = { max_norm = { default = 1, type = "number", least = 0 }, every = gramian.every },

@@ -15,6 +15,7 @@ local gramian = require "mtl.gramian"
 return policy.define {
   name = "pcgrad",
   paper = "Yu et al., Gradient surgery for multi-task learning, NeurIPS 2020",
+  blind = true,
   needs = "gram",
   heads = "unit",
   params = { mean = { default = false, type = "boolean" }, every = gramian.every },

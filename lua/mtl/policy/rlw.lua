@@ -15,6 +15,7 @@ local half = 2 ^ -25 -- half of the grid that the uniform numbers lie on: keeps 
 return policy.define {
   name = "rlw",
   paper = "Lin et al., Reasonable effectiveness of random weighting: a litmus test for multi-task learning, TMLR 2022",
+  blind = true,
   params = { dirichlet = { default = false, type = "boolean" } },
   weights = function(self, ctx)
     local n, x = self:count(ctx), {}

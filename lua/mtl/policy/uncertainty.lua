@@ -32,6 +32,7 @@ end
 return policy.define {
   name = "uncertainty",
   paper = "Kendall, Gal & Cipolla, Multi-task learning using uncertainty to weigh losses, CVPR 2018",
+  blind = true,
   positive = true,
   params = { lr = { type = "number", above = 0 }, forms = { type = "table", check = check_forms } },
   names_wrong = function(self, known)

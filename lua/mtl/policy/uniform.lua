@@ -11,6 +11,7 @@ local policy = require "mtl.policy"
 return policy.define {
   name = "uniform",
   paper = "Kurin et al., In defense of the unitary scalarization for deep multi-task learning, NeurIPS 2022",
+  blind = true,
   params = { mean = { default = false, type = "boolean" } },
   weights = function(self, ctx)
     local n, w = self:count(ctx), {}

@@ -16,6 +16,7 @@ local dual_cone = require "mtl.solve.dual_cone"
 return policy.define {
   name = "upgrad",
   paper = "Quinton & Rey, Jacobian descent for multi-objective optimization, 2024",
+  blind = true,
   needs = "gram",
   heads = "unit",
   params = { pref = { type = "by_task", least = 0 }, every = gramian.every },

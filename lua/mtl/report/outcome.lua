@@ -53,7 +53,9 @@ local function count(task, read, truth)
     y, missing = element.classes(truth, task.ignore)
     guess, y = read:argmax(2):cast "float32", y:cast "float32"
   end
-  local cells = core.where(missing, n * n, y * n + guess):cast("int32"):reshape(-1):bincount(n * n + 1):totable()
+  local cell = y * n + guess
+  cell = missing and core.where(missing, n * n, cell) or cell
+  local cells = cell:cast("int32"):reshape(-1):bincount(n * n + 1):totable()
   for place = 1, n * n do
     local row = task.shown.matrix[(place - 1) // n + 1]
     row[(place - 1) % n + 1] = row[(place - 1) % n + 1] + cells[place]

@@ -1,0 +1,156 @@
+-- What the trainer reads from a device, and when. On the CPU nothing waits; these hold there too.
+local core = require "mtl.core"
+local mtl = require "mtl"
+local support = dofile "spec/support/training.lua"
+local trainer = require "mtl.trainer"
+
+local device = os.getenv "MTL_DEVICE" or "cpu"
+local base, count = nil, 0
+
+local function there(t)
+  return t:to(device)
+end
+
+local function train(change, options)
+  count = count + 1
+  options = options or {}
+  options.out = base .. "/run" .. count
+  trainer.train(support.recipe(change), options)
+  return options.out
+end
+
+setup(function() base = support.folder() end)
+teardown(function() support.remove(base) end)
+
+describe("a survey", function()
+  it("counts what is missing and 0, and knows the bounds", function()
+    local x = there(mtl.tensor { 0 / 0, 0, -3, 2.5, 0 })
+    assert.same({ 1, 2, -3, 2.5 }, { x:survey() })
+    assert.same({ 2, 1, -4, 7 }, { there(mtl.tensor({ -1, 0, -4, 7 }, "int32")):survey() })
+    assert.same({ 0, 1, 0, 255 }, { there(mtl.tensor({ 0, 255 }, "uint8")):survey() })
+    assert.same({ 0, 0, math.huge, -math.huge }, { there(mtl.zeros(0)):survey() })
+    assert.same({ 2, 0, math.huge, -math.huge }, { there(mtl.tensor { 0 / 0, 0 / 0 }):survey() })
+  end)
+
+  it("is made anew after a write, also through a view", function()
+    local x = there(mtl.tensor { { 1, 2 }, { 3, 4 } })
+    assert.same({ 0, 0, 1, 4 }, { x:survey() })
+    x[2]:fill_(0)
+    assert.same({ 0, 2, 0, 2 }, { x:survey() })
+    x:copy_(there(mtl.tensor { { 0 / 0, 1 }, { 1, 1 } }))
+    assert.same({ 1, 0, 1, 1 }, { x:survey() })
+  end)
+
+  it("goes along to another device, which is then not asked", function()
+    local x = mtl.tensor { 1, 0 / 0 }
+    x:survey()
+    local y, before = there(x), core.waits()
+    assert.same({ 1, 0, 1, 1 }, { y:survey() })
+    assert.equal(before, core.waits())
+  end)
+end)
+
+describe("later", function()
+  local function value(x)
+    return type(x) == "table" and x or x()
+  end
+
+  it("gives the numbers as they were", function()
+    local x = there(mtl.tensor { { 1, 2 }, { 3, 4 } })
+    local one, before = core.later(x, there(mtl.tensor(5))), core.waits()
+    x:fill_(9)
+    local two = core.later(x[1])
+    assert.equal(before, core.waits())
+    assert.same({ 1, 2, 3, 4, 5 }, value(one))
+    assert.same({ 9, 9 }, value(two)) -- came with the first
+    assert.is_true(core.waits() <= before + 1)
+    assert.same({ 1, 2, 3, 4, 5 }, value(one))
+  end)
+
+  it("holds more than a block of them", function()
+    local list = {}
+    for i = 1, 300 do
+      list[i] = core.later(there(mtl.full({ 50 }, i)))
+    end
+    local large = core.later(there(mtl.arange(10000)))
+    for i = 1, 300 do
+      assert.same({ i, i, 50 }, { value(list[i])[1], value(list[i])[50], #value(list[i]) })
+    end
+    assert.equal(9999, value(large)[10000])
+  end)
+
+  it("is of floats", function()
+    assert.has_error(function() core.later(there(mtl.tensor({ 1 }, "int32"))) end,
+      "later: int32, which should be float32")
+    assert.has_error(function() core.later() end, "later: no tensor")
+  end)
+end)
+
+describe("training", function()
+  -- How often the host has waited before each step's end, by step.
+  local function waits(policy)
+    local list, before = {}, nil
+    local out = train(function(t)
+      t.log_every, t.stages = 10, nil
+      t.policy, t.ends = policy, mtl.when.steps(60)
+    end, { progress = { step = function(_, record)
+      list[record.step] = before and core.waits() - before or nil
+      before = core.waits()
+    end } })
+    return list, out
+  end
+
+  for name, policy in pairs {
+    uniform = mtl.policy.uniform(), uncertainty = mtl.policy.uncertainty(),
+    fixed = mtl.policy.fixed { side = 1, ring = 2, height = 0.5 },
+  } do
+    it("waits for a device where it logs only: " .. name, function()
+      for step, n in pairs((waits(policy))) do -- 5 steps an epoch, whose first and last are logged
+        assert.equal(step % 5 <= 1 and device ~= "cpu", n > 0)
+      end
+    end)
+  end
+
+  it("waits once for the Gramian", function()
+    for step, n in pairs((waits(mtl.policy.pcgrad()))) do
+      if step % 10 ~= 0 and step % 5 > 1 then
+        assert.is_true(n <= 1)
+      end
+    end
+  end)
+
+  it("gives the same numbers whenever they are read", function()
+    for _, policy in ipairs { "uniform", "uncertainty", "pcgrad", "rlw" } do
+      local function steps(every)
+        local by_step, out = {}, train(function(t)
+          t.log_every, t.stages = every, nil
+          t.policy, t.ends, t.kpi_momentum = mtl.policy[policy](), mtl.when.steps(20), 0.9
+        end)
+        for _, record in ipairs(support.records(out, "step")) do
+          record.samples_per_s = nil
+          by_step[record.step] = record
+        end
+        return by_step
+      end
+      local each, some = steps(1), steps(1000)
+      assert.equal(20, #each)
+      for step, record in pairs(some) do
+        assert.same(each[step], record)
+      end
+    end
+  end)
+
+  it("names the step that was not finite first, and its task", function()
+    local made = 0
+    local ok, e = pcall(train, function(t)
+      t.log_every, t.stages = 1000, nil
+      t.policy, t.ends = mtl.policy.uniform(), mtl.when.steps(5)
+      t.tasks[2].loss = mtl.loss.custom(function(pred)
+        made = made + 1
+        return pred:square():mean() * (made == 3 and 0 / 0 or 1)
+      end)
+    end)
+    assert.is_false(ok)
+    assert.matches("diverged in step 3 .*the loss of task 'ring' is NaN", tostring(e.message or e))
+  end)
+end)
