@@ -55,19 +55,22 @@ static int as_text(lua_State *L)
     return 1;
 }
 
+#define SPIN "3000" /* turns, of some tens of nanoseconds */
+
 /* Libraries with threads read what they are told before main: so the program says it and starts again. OpenMP's threads
-   spin while they wait for one another unless they are told otherwise: on a machine that has other work too, spinning
-   made a step three to five times slower (docs/performance.md); whoever set a variable of OpenMP's has chosen. OpenBLAS
-   starts threads as it is loaded, which mtl does not use and which no wall (binding/wall.c) would hold. */
+   spin while they wait for one another: for long, unless they are told otherwise, which beside other work made a step
+   three to five times slower; not at all is slower where the machine is free (docs/performance.md). Whoever set a
+   variable of OpenMP's has chosen. OpenBLAS starts threads as it is loaded, which mtl does not use and which no wall
+   (binding/wall.c) would hold. */
 static void tell_libraries(char **argv)
 {
     static const char *const chosen[] = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"};
     const char *blas = getenv("OPENBLAS_NUM_THREADS");
-    bool passive = true, told = blas && strcmp(blas, "1") == 0;
+    bool open = true, told = blas && strcmp(blas, "1") == 0;
     for (size_t i = 0; i < sizeof chosen / sizeof *chosen; i++)
-        passive = passive && !getenv(chosen[i]);
-    if (passive)
-        told = setenv("OMP_WAIT_POLICY", "passive", 1) != 0;
+        open = open && !getenv(chosen[i]);
+    if (open)
+        told = setenv("GOMP_SPINCOUNT", SPIN, 1) != 0;
     if (!told && setenv("OPENBLAS_NUM_THREADS", "1", 1) == 0)
         execv("/proc/self/exe", argv); /* where there is no /proc, go on as it is */
 }

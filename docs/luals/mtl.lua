@@ -86,6 +86,7 @@
 ---@field std fun(self: mtl.tensor, ...): any
 ---@field sub fun(self: mtl.tensor, ...): any
 ---@field sum fun(self: mtl.tensor, ...): any
+---@field survey fun(self: mtl.tensor, ...): any
 ---@field take fun(self: mtl.tensor, ...): any
 ---@field tanh fun(self: mtl.tensor, ...): any
 ---@field to fun(self: mtl.tensor, ...): any

@@ -310,10 +310,11 @@ static int t_newindex(lua_State *L)
     return luaL_error(L, "a tensor is written with t[i]:fill_(number) or t[i]:copy_(tensor)");
 }
 
-static const luaL_Reg methods[] = {{"shape", t_shape},     {"rank", t_rank},   {"count", t_count}, {"dtype", t_dtype},
-                                   {"device", t_device},   {"to", t_to},       {"item", t_item},   {"bytes", t_bytes},
-                                   {"totable", t_totable}, {"clone", t_clone}, {"fill_", t_fill},  {"copy_", t_copy},
-                                   {"detach", t_detach},   {"add_", t_add},    {"mul_", t_mul},    {"survey", t_survey}, {NULL, NULL}};
+static const luaL_Reg methods[] = {
+    {"shape", t_shape},   {"rank", t_rank},  {"count", t_count},   {"dtype", t_dtype},     {"device", t_device},
+    {"to", t_to},         {"item", t_item},  {"bytes", t_bytes},   {"totable", t_totable}, {"clone", t_clone},
+    {"fill_", t_fill},    {"copy_", t_copy}, {"detach", t_detach}, {"add_", t_add},        {"mul_", t_mul},
+    {"survey", t_survey}, {NULL, NULL}};
 
 static const luaL_Reg meta[] = {
     {"__gc", t_gc}, {"__close", t_gc}, {"__newindex", t_newindex}, {"__len", t_len}, {"__tostring", lmtl_tensor_text},

@@ -3,8 +3,10 @@
 local core = require "mtl.core"
 local checkpoint = require "mtl.checkpoint"
 local failure = require "mtl.failure"
+local finish = require "mtl.finish"
 local folder = require "mtl.folder"
 local log = require "mtl.log"
+local pace = require "mtl.pace"
 local path = require "mtl.path"
 local source = require "mtl.source"
 local step = require "mtl.step"
@@ -50,8 +52,10 @@ local function train_epoch(t, stage)
   local event = { epoch_end = false }
   while not over and at.batch < t.batches do
     at.step, at.stage_step, at.batch = at.step + 1, at.stage_step + 1, at.batch + 1
+    local began = core.clock()
     local record = step.run(t, stage, draw)
     collectgarbage "step" -- what Lua code made in this step and nobody holds any more
+    t.pace:step(core.clock() - began)
     event.steps, event.epochs = at.stage_step, at.stage_epoch
     over = stage.ends:done(at.when, event) and true or false
     local last = over or at.batch == t.batches
@@ -161,33 +165,6 @@ local function train_stages(t)
   end
 end
 
--- Tests every task that was ever active, once, and writes summary.json.
-local function finish(t)
-  local at, index = t.at, {}
-  for i, task in ipairs(t.recipe.tasks) do
-    if at.seen[task.name] then
-      index[#index + 1] = i
-    end
-  end
-  local best = path.join(t.out, "best.safetensors")
-  if t.recipe.select == "valid" and at.best and core.stat(best) then
-    checkpoint.restore_model(checkpoint.open(best), t.model)
-  end
-  local test = t:evaluate("test", index, t.outcome)
-  if test then
-    local stage = t.recipe.stages[at.stage_step == 0 and at.stage > 1 and at.stage - 1 or at.stage]
-    t.log:write { kind = "test", step = at.step, epoch = at.epoch, stage = stage.name, tasks = test }
-  end
-  t.log:sync()
-  local summary = { recipe = t.recipe.name, seed = t.seed, steps = at.step, epochs = at.epoch, stages = at.stages,
-    seconds = (t.seconds_before or 0) + core.clock() - t.started,
-    samples_per_s = at.samples / math.max(at.train_seconds, 1e-9), test = test or {} }
-  core.file_write(path.join(t.out, "summary.json"), core.json_encode(summary, true) .. "\n")
-  summary.out = t.out
-  tell(t, "done", summary)
-  return summary
-end
-
 local function open(recipe, options)
   if options.threads or recipe.threads then
     core.threads(options.threads or recipe.threads)
@@ -219,7 +196,7 @@ end
 
 local function run(recipe, options, hold)
   local t = open(recipe, options)
-  hold.t, t.on_signal = t, stop.check
+  hold.t, t.on_signal, t.pace = t, stop.check, pace.new(t.on_cpu and core.threads() or 1)
   if options.ready then
     options.ready(t)
   end
@@ -231,6 +208,7 @@ local function run(recipe, options, hold)
   end
   train_stages(t)
   local summary = finish(t)
+  tell(t, "done", summary)
   t.log:close()
   return summary, t
 end
@@ -247,6 +225,9 @@ function trainer.train(recipe, options)
   local hold = {}
   local results = table.pack(xpcall(run, failure.of_training, recipe, options or {}, hold))
   core.defer_interrupt(false)
+  if hold.t then
+    hold.t.pace:close()
+  end
   collectgarbage(mode)
   core.recording(recording)
   if not results[1] then

@@ -11,11 +11,12 @@ local kpi = require "mtl.kpi"
 local core = require "mtl.core"
 local counts = require "mtl.counts"
 local element = require "mtl.element"
+local fits = require "mtl.fits"
 
 return kpi.define {
   name = "accuracy",
   params = { ignore = { type = "integer" } },
-  fits = element.fits_any_class,
+  fits = fits.any_class,
   reset = function(self)
     self.counts = { right = 0, n = 0 }
   end,

@@ -14,6 +14,7 @@ local kpi = require "mtl.kpi"
 local angle = require "mtl.angle"
 local counts = require "mtl.counts"
 local element = require "mtl.element"
+local fits = require "mtl.fits"
 
 return kpi.define {
   name = "angle_within",
@@ -23,7 +24,7 @@ return kpi.define {
     tolerance = { default = 11.25, type = "number", above = 0, below = 180 },
     softness = { type = "number", above = 0 },
   },
-  fits = element.fits_vectors,
+  fits = fits.vectors,
   reset = function(self)
     self.counts = { right = 0, n = 0 }
   end,

@@ -14,7 +14,7 @@
 -- @sample mtl.tensor { { 2 }, { 1 }, { 0 }, { -1 } }, mtl.tensor { 1, 0, 1, 0 }
 local kpi = require "mtl.kpi"
 local ranking = require "mtl.ranking"
-local element = require "mtl.element"
+local fits = require "mtl.fits"
 
 local function exact(groups, positives)
   local found, seen, sum = 0, 0, 0
@@ -38,7 +38,7 @@ return kpi.define {
   name = "average_precision",
   paper = "Brown et al., Smooth-AP: smoothing the path towards large-scale image retrieval, ECCV 2020 (soft form)",
   params = { tau = { default = 0.01, type = "number", above = 0 }, ignore = { type = "integer" } },
-  fits = element.fits_any_class,
+  fits = fits.any_class,
   reset = ranking.reset,
   update = ranking.update,
   merge = ranking.merge,

@@ -9,7 +9,7 @@
 -- @sample mtl.tensor { { 2, 1 }, { 2, 0 }, { 3, 0 }, { 0, 1 } }, mtl.tensor({ 0, 0, 1, 1 }, "int32")
 local kpi = require "mtl.kpi"
 local confusion = require "mtl.confusion"
-local element = require "mtl.element"
+local fits = require "mtl.fits"
 
 local function recall(right, _, actual)
   return right / (type(actual) == "number" and actual or actual:clamp(1))
@@ -19,7 +19,7 @@ return kpi.define {
   name = "balanced_accuracy",
   paper = "Brodersen et al., The balanced accuracy and its posterior distribution, ICPR 2010",
   params = { ignore = { type = "integer" } },
-  fits = element.fits_any_class,
+  fits = fits.any_class,
   reset = confusion.reset,
   update = confusion.update,
   merge = confusion.merge,

@@ -10,6 +10,7 @@ local kpi = require "mtl.kpi"
 local box = require "mtl.box"
 local counts = require "mtl.counts"
 local element = require "mtl.element"
+local fits = require "mtl.fits"
 
 local function overlaps(pred, target)
   local x, y, missing, n = element.vectors(pred, target, target:rank())
@@ -18,7 +19,7 @@ end
 
 return kpi.define {
   name = "box_iou",
-  fits = element.fits_boxes,
+  fits = fits.boxes,
   reset = function(self)
     self.counts = { sum = 0, n = 0 }
   end,

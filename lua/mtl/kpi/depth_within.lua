@@ -12,6 +12,7 @@
 local declare = require "mtl.declare"
 local kpi = require "mtl.kpi"
 local element = require "mtl.element"
+local fits = require "mtl.fits"
 
 local within = declare.definition(kpi.within)
 
@@ -24,7 +25,7 @@ return kpi.define {
     softness = { type = "number", above = 0 },
   },
   by = "ratio",
-  fits = element.fits_numbers,
+  fits = fits.numbers,
   reset = within.reset,
   update = function(self, pred, target)
     within.update(self, pred, element.positive(target))

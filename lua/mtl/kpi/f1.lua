@@ -11,7 +11,7 @@
 local kpi = require "mtl.kpi"
 local confusion = require "mtl.confusion"
 local counts = require "mtl.counts"
-local element = require "mtl.element"
+local fits = require "mtl.fits"
 
 return kpi.define {
   name = "f1",
@@ -19,7 +19,7 @@ return kpi.define {
     average = { default = "macro", choices = { "macro", "weighted", "micro" } },
     ignore = { type = "integer" },
   },
-  fits = element.fits_any_class,
+  fits = fits.any_class,
   reset = confusion.reset,
   update = confusion.update,
   merge = confusion.merge,

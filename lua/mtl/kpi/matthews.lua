@@ -10,13 +10,13 @@
 -- @sample mtl.tensor { { 2 }, { 1 }, { -1 }, { -1 } }, mtl.tensor { 1, 1, 1, 0 }
 local kpi = require "mtl.kpi"
 local confusion = require "mtl.confusion"
-local element = require "mtl.element"
+local fits = require "mtl.fits"
 
 return kpi.define {
   name = "matthews",
   paper = "Matthews, Comparison of the predicted and observed secondary structure of T4 phage lysozyme, 1975",
   params = { ignore = { type = "integer" } },
-  fits = element.fits_any_class,
+  fits = fits.any_class,
   reset = confusion.reset,
   update = confusion.update,
   merge = confusion.merge,

@@ -10,7 +10,7 @@
 -- @sample mtl.tensor { { 2, 1 }, { 2, 0 }, { 3, 0 }, { 0, 1 } }, mtl.tensor({ 0, 0, 1, 1 }, "int32")
 local kpi = require "mtl.kpi"
 local confusion = require "mtl.confusion"
-local element = require "mtl.element"
+local fits = require "mtl.fits"
 
 local function iou(right, predicted, actual)
   local union = predicted + actual - right
@@ -21,7 +21,7 @@ return kpi.define {
   name = "mean_iou",
   paper = "Everingham et al., The Pascal visual object classes (VOC) challenge, IJCV 2010",
   params = { ignore = { type = "integer" } },
-  fits = element.fits_any_class,
+  fits = fits.any_class,
   reset = confusion.reset,
   update = confusion.update,
   merge = confusion.merge,

@@ -12,6 +12,7 @@
 local kpi = require "mtl.kpi"
 local counts = require "mtl.counts"
 local element = require "mtl.element"
+local fits = require "mtl.fits"
 
 return kpi.define {
   name = "normalized",
@@ -25,7 +26,7 @@ return kpi.define {
       return "give one of baseline (1 - error / baseline) and scale (exp(-error / scale))"
     end
   end,
-  fits = element.fits_numbers,
+  fits = fits.numbers,
   reset = function(self)
     self.counts = { sum = 0, n = 0 }
   end,

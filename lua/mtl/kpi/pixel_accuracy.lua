@@ -11,7 +11,7 @@
 -- @sample mtl.tensor({ 2, 1, 1, 3 }):reshape(1, 2, 1, 2), mtl.tensor({ 0, 0 }, "int32"):reshape(1, 1, 2)
 local declare = require "mtl.declare"
 local kpi = require "mtl.kpi"
-local element = require "mtl.element"
+local fits = require "mtl.fits"
 
 local accuracy = declare.definition(kpi.accuracy)
 
@@ -23,7 +23,7 @@ return kpi.define {
     if target.kind == "class" and #(target.shape or {}) == 0 then
       return "kpi.pixel_accuracy counts pixels, but the target is one class for each example (kpi.accuracy)"
     end
-    return element.fits_any_class(self, out, target)
+    return fits.any_class(self, out, target)
   end,
   reset = accuracy.reset,
   update = accuracy.update,

@@ -10,6 +10,7 @@
 local kpi = require "mtl.kpi"
 local counts = require "mtl.counts"
 local element = require "mtl.element"
+local fits = require "mtl.fits"
 
 -- Count, mean and squared deviations of `a` with those of `b` (Chan et al. 1979).
 local function join(a, b)
@@ -44,7 +45,7 @@ end
 return kpi.define {
   name = "r2",
   params = { variance = { type = "number", above = 0 } },
-  fits = element.fits_numbers,
+  fits = fits.numbers,
   reset = function(self)
     self.counts = { n = 0, mean = 0, m2 = 0, errors = 0 }
   end,

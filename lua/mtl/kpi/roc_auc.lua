@@ -11,7 +11,7 @@
 -- @sample mtl.tensor { { 2 }, { 1 }, { 0 }, { -1 } }, mtl.tensor { 1, 0, 1, 0 }
 local kpi = require "mtl.kpi"
 local ranking = require "mtl.ranking"
-local element = require "mtl.element"
+local fits = require "mtl.fits"
 
 local function exact(groups, positives, negatives)
   local above, pairs_won = 0, 0 -- positives seen so far, all of higher score
@@ -34,7 +34,7 @@ return kpi.define {
   name = "roc_auc",
   paper = "Hanley & McNeil, The meaning and use of the area under a ROC curve, Radiology 1982",
   params = { tau = { default = 0.01, type = "number", above = 0 }, ignore = { type = "integer" } },
-  fits = element.fits_any_class,
+  fits = fits.any_class,
   reset = ranking.reset,
   update = ranking.update,
   merge = ranking.merge,

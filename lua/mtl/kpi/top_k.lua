@@ -12,13 +12,14 @@ local kpi = require "mtl.kpi"
 local core = require "mtl.core"
 local counts = require "mtl.counts"
 local element = require "mtl.element"
+local fits = require "mtl.fits"
 
 return kpi.define {
   name = "top_k",
   positional = { "k" },
   params = { k = { default = 5, type = "size" }, ignore = { type = "integer" } },
   fits = function(self, out, target)
-    local wrong = element.fits_classes(self, out, target)
+    local wrong = fits.classes(self, out, target)
     if not wrong and self.k > target.classes then
       wrong = ("k is %d, but the target has %d classes"):format(self.k, target.classes)
     end

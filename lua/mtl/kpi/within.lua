@@ -13,6 +13,7 @@
 local kpi = require "mtl.kpi"
 local counts = require "mtl.counts"
 local element = require "mtl.element"
+local fits = require "mtl.fits"
 
 local tiny = 1e-6 -- a prediction of 0 or less is no ratio
 
@@ -36,7 +37,7 @@ return kpi.define {
   derive = function(self)
     return self.by == "ratio" and self.tolerance <= 1 and "tolerance of a ratio should be above 1, as 1.25" or nil
   end,
-  fits = element.fits_numbers,
+  fits = fits.numbers,
   reset = function(self)
     self.counts = { right = 0, n = 0 }
   end,

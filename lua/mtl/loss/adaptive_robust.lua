@@ -14,6 +14,7 @@
 local loss = require "mtl.loss"
 local core = require "mtl.core"
 local element = require "mtl.element"
+local fits = require "mtl.fits"
 
 local LOW, HIGH, LEAST_SCALE = 0.001, 1.999, 1e-5
 local one = math.log(math.exp(1) - 1) -- softplus(one) = 1
@@ -71,7 +72,7 @@ return loss.define {
       return ("scale is %g, which should be above %g where it is learned"):format(self.scale, LEAST_SCALE)
     end
   end,
-  fits = element.fits_numbers,
+  fits = fits.numbers,
   learned = function(self)
     local share = (self.alpha - LOW) / (HIGH - LOW)
     return self.learn and { { name = "alpha", value = math.log(share / (1 - share)), shape = { 1 } },

@@ -9,12 +9,13 @@
 local loss = require "mtl.loss"
 local core = require "mtl.core"
 local element = require "mtl.element"
+local fits = require "mtl.fits"
 
 return loss.define {
   name = "binary_cross_entropy",
   params = { pos_weight = { default = 1, type = "number", above = 0 } },
   form = "classification",
-  fits = element.fits_binary,
+  fits = fits.binary,
   compute = function(self, pred, target)
     local x, y, missing, n = element.binary(pred, target)
     return element.mean(core.bce_logits(x, y, self.pos_weight), missing, n), n

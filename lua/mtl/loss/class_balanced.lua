@@ -15,6 +15,7 @@
 local loss = require "mtl.loss"
 local core = require "mtl.core"
 local element = require "mtl.element"
+local fits = require "mtl.fits"
 
 local chunk = 1 << 20 -- labels that are read at a time
 
@@ -60,7 +61,7 @@ return loss.define {
   },
   form = "classification",
   fits = function(self, out, target)
-    local wrong = element.fits_classes(self, out, target)
+    local wrong = fits.classes(self, out, target)
     if not wrong and self.counts and #self.counts ~= target.classes then
       wrong = ("counts has %d numbers, but the target has %d classes"):format(#self.counts, target.classes)
     end

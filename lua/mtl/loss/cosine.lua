@@ -8,11 +8,12 @@
 local loss = require "mtl.loss"
 local angle = require "mtl.angle"
 local element = require "mtl.element"
+local fits = require "mtl.fits"
 
 return loss.define {
   name = "cosine",
   form = "absolute",
-  fits = element.fits_vectors,
+  fits = fits.vectors,
   compute = function(_, pred, target)
     local cos, missing, n = angle.cosine(pred, target)
     return element.mean(1 - cos, missing, n), n

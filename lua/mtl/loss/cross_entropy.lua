@@ -10,7 +10,7 @@
 -- @sample mtl.tensor { { 2, 1 }, { 0, 3 } }, mtl.tensor({ 0, 0 }, "int32")
 local loss = require "mtl.loss"
 local core = require "mtl.core"
-local element = require "mtl.element"
+local fits = require "mtl.fits"
 
 return loss.define {
   name = "cross_entropy",
@@ -22,7 +22,7 @@ return loss.define {
   },
   form = "classification",
   fits = function(self, out, target)
-    local wrong = element.fits_classes(self, out, target)
+    local wrong = fits.classes(self, out, target)
     if not wrong and self.weight and #self.weight ~= target.classes then
       wrong = ("weight has %d numbers, but the target has %d classes"):format(#self.weight, target.classes)
     end

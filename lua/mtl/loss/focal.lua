@@ -13,6 +13,7 @@
 local loss = require "mtl.loss"
 local core = require "mtl.core"
 local element = require "mtl.element"
+local fits = require "mtl.fits"
 
 local function wrong_alpha(alpha)
   if type(alpha) == "number" and alpha > 1 then
@@ -30,7 +31,7 @@ return loss.define {
   },
   form = "classification",
   fits = function(self, out, target)
-    local wrong = element.fits_any_class(self, out, target)
+    local wrong = fits.any_class(self, out, target)
     if wrong or not self.alpha then
       return wrong
     end

@@ -10,12 +10,13 @@
 local loss = require "mtl.loss"
 local box = require "mtl.box"
 local element = require "mtl.element"
+local fits = require "mtl.fits"
 
 return loss.define {
   name = "giou",
   paper = "Rezatofighi et al., Generalized intersection over union, CVPR 2019",
   form = "absolute",
-  fits = element.fits_boxes,
+  fits = fits.boxes,
   compute = function(_, pred, target)
     local x, y, missing, n = element.vectors(pred, target, target:rank())
     local iou, union, hull = box.iou(x, y)

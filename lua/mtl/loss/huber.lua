@@ -7,13 +7,14 @@
 -- @sample mtl.tensor { 1.5, 5 }, mtl.tensor { 1, 2 }
 local loss = require "mtl.loss"
 local element = require "mtl.element"
+local fits = require "mtl.fits"
 
 return loss.define {
   name = "huber",
   paper = "Huber, Robust estimation of a location parameter, Annals of Mathematical Statistics 1964",
   params = { delta = { default = 1, type = "number", above = 0 } },
   form = "squared",
-  fits = element.fits_numbers,
+  fits = fits.numbers,
   compute = function(self, pred, target)
     local x, y, missing, n = element.numbers(pred, target)
     local e = (x - y):abs()

@@ -7,12 +7,13 @@
 -- @sample mtl.tensor { { 2, 1 } }, mtl.tensor { { 0.5, 0.5 } }
 local loss = require "mtl.loss"
 local element = require "mtl.element"
+local fits = require "mtl.fits"
 
 return loss.define {
   name = "kl_div",
   paper = "Kullback & Leibler, On information and sufficiency, Annals of Mathematical Statistics 1951",
   form = "classification",
-  fits = element.fits_vectors,
+  fits = fits.vectors,
   compute = function(_, pred, target)
     local x, y, missing, n = element.vectors(pred, target, 2)
     local sum = y:sum(2, true)

@@ -7,12 +7,13 @@
 -- @sample mtl.tensor { 0, 1 }, mtl.tensor { 1, 3 }
 local loss = require "mtl.loss"
 local element = require "mtl.element"
+local fits = require "mtl.fits"
 
 return loss.define {
   name = "poisson",
   form = "classification",
   negative = true,
-  fits = element.fits_numbers,
+  fits = fits.numbers,
   compute = function(_, pred, target)
     local x, y, missing, n = element.numbers(pred, target)
     if n > 0 and y:min():item() < 0 then

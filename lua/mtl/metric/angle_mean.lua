@@ -8,10 +8,11 @@ local metric = require "mtl.metric"
 local counts = require "mtl.counts"
 local angle = require "mtl.angle"
 local element = require "mtl.element"
+local fits = require "mtl.fits"
 
 return metric.define {
   name = "angle_mean",
-  fits = element.fits_vectors,
+  fits = fits.vectors,
   update = function(self, pred, target)
     local degrees, missing, n = angle.degrees(pred, target)
     counts.sum(self, "sum", element.sum(degrees, missing), n)

@@ -9,7 +9,7 @@
 local metric = require "mtl.metric"
 local core = require "mtl.core"
 local angle = require "mtl.angle"
-local element = require "mtl.element"
+local fits = require "mtl.fits"
 
 local function float_of(bits)
   return string.unpack("<f", string.pack("<I4", bits))
@@ -37,7 +37,7 @@ end
 
 return metric.define {
   name = "angle_median",
-  fits = element.fits_vectors,
+  fits = fits.vectors,
   reset = function(self)
     self.angles, self.n = {}, 0
   end,

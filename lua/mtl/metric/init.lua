@@ -2,9 +2,9 @@
 -- (see kpi/init.lua), without a soft form; `higher` says whether higher is better.
 local counts = require "mtl.counts"
 local declare = require "mtl.declare"
-local element = require "mtl.element"
+local fits = require "mtl.fits"
 
-local methods = { higher = false, fits = element.fits_numbers, merge = counts.merge }
+local methods = { higher = false, fits = fits.numbers, merge = counts.merge }
 
 function methods:reset()
   self.counts = { sum = 0, n = 0 }

@@ -9,14 +9,14 @@
 -- @sample mtl.tensor { { 2 }, { 1 }, { -1 }, { -1 } }, mtl.tensor { 1, 1, 1, 0 }
 local metric = require "mtl.metric"
 local confusion = require "mtl.confusion"
-local element = require "mtl.element"
+local fits = require "mtl.fits"
 
 return metric.define {
   name = "matthews",
   paper = "Matthews, Comparison of the predicted and observed secondary structure of T4 phage lysozyme, 1975",
   higher = true,
   params = { ignore = { type = "integer" } },
-  fits = element.fits_any_class,
+  fits = fits.any_class,
   reset = confusion.reset,
   update = confusion.update,
   merge = confusion.merge,
