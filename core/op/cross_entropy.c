@@ -25,19 +25,19 @@ static mtl_status check(mtl_tensor *x, mtl_tensor *target, mtl_tensor *class_wei
 {
     mtl_context *ctx = x->ctx;
     char text[MTL_SHAPE_TEXT], other[MTL_SHAPE_TEXT];
-    mtl_shape_text(x->rank, x->shape, text, sizeof text);
     MTL_TRY(mtl_check_floats("cross_entropy", 2, (mtl_tensor *[]){x, class_weight}));
     if (target->dtype != MTL_I32)
         return mtl_fail(ctx, MTL_ERR_DTYPE, "cross_entropy: the targets are %s, which should be int32",
                         mtl_dtype_name(target->dtype));
     if (x->rank < 2 || x->shape[1] < 1)
         return mtl_fail(ctx, MTL_ERR_SHAPE, "cross_entropy: logits of shape %s, which should be [batch, classes, ...]",
-                        text);
+                        mtl_shape_text(x->rank, x->shape, text, sizeof text));
     if (target->rank != x->rank - 1 || target->shape[0] != x->shape[0] ||
         memcmp(target->shape + 1, x->shape + 2, (size_t)(x->rank - 2) * sizeof *x->shape) != 0)
         return mtl_fail(ctx, MTL_ERR_SHAPE,
                         "cross_entropy: targets of shape %s for logits of shape %s, whose dimension 2 is the classes",
-                        mtl_shape_text(target->rank, target->shape, other, sizeof other), text);
+                        mtl_shape_text(target->rank, target->shape, other, sizeof other),
+                        mtl_shape_text(x->rank, x->shape, text, sizeof text));
     if (class_weight && (class_weight->rank != 1 || class_weight->count != x->shape[1]))
         return mtl_fail(ctx, MTL_ERR_SHAPE, "cross_entropy: class weights of shape %s, which should be [%" PRId64 "]",
                         mtl_shape_text(class_weight->rank, class_weight->shape, other, sizeof other), x->shape[1]);

@@ -59,7 +59,7 @@ mtl_status mtl_tensor_like(const mtl_tensor *like, mtl_dtype dtype, int rank, co
 /* MTL_ERR_STATE where a live node saved these bytes; else counts the write. */
 mtl_status mtl_tensor_writable(mtl_tensor *t, const char *who);
 bool mtl_same_shape(const mtl_tensor *a, const mtl_tensor *b);
-/* What is known of the values of `from` is known of those of `to`, its copy. */
+/* What is known of the values of `from` is known of those of `to`, its copy or a view of all of it. */
 mtl_status mtl_survey_move(mtl_tensor *to, const mtl_tensor *from);
 void mtl_notes_release(mtl_notes *notes); /* NULL is fine */
 

@@ -133,8 +133,12 @@ mtl_status mtl_tensor_alias(const mtl_tensor *t, int rank, const int64_t *shape,
     view->storage = t->storage;
     view->storage->refs++;
     view->offset = t->offset + (size_t)offset * mtl_dtype_size(t->dtype);
-    *out = view;
-    return MTL_OK;
+    mtl_status status = count == t->count ? mtl_survey_move(view, t) : MTL_OK;
+    if (status == MTL_OK)
+        *out = view;
+    else
+        mtl_tensor_release(view);
+    return status;
 }
 
 mtl_status mtl_tensor_detach(mtl_tensor *t, mtl_tensor **out)

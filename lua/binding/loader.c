@@ -223,16 +223,20 @@ static int o_start(lua_State *L)
     return 0;
 }
 
-/* Surveys the tensors at the places (from 1) that the table `places` has as its values. */
+/* Surveys the tensors at the places (from 1) that the table `places` has as its values, and those of integers. */
 static void survey(lua_State *L, int places, int n, mtl_tensor *const *batch)
 {
     mtl_survey s;
+    for (int i = 0; i < n; i++) {
+        if (mtl_tensor_dtype(batch[i]) == MTL_I32)
+            lmtl_check(L, mtl_tensor_survey(batch[i], &s));
+    }
     for (lua_pushnil(L); lua_next(L, places); lua_pop(L, 1))
         lmtl_check(L, mtl_tensor_survey(batch[lmtl_index(L, "next: place", lua_tointeger(L, -1), n)], &s));
 }
 
 /* loader:next([device [, places]]) -> tensors (on the device, else on the CPU), rows; nil at the end of the epoch. What
-   moves to a device is surveyed before, where its place is in the table `places`. */
+   moves to a device is surveyed before, where its place is in the table `places` or it holds integers: indices. */
 static int o_next(lua_State *L)
 {
     mtl_tensor *batch[MAX_FIELDS] = {NULL}, **boxes[MAX_FIELDS];
