@@ -6,7 +6,7 @@ local element = require "mtl.element"
 
 local confusion = {}
 
--- Classes as [elements, classes] of 0 and 1. Unlike one_hot it need not look at them first, for which a device is waited.
+-- Classes as [elements, classes] of 0 and 1; unlike one_hot, it need not look at them first, which a device waits for.
 local function by_class(y, classes)
   return y:reshape(-1, 1):eq(core.arange(classes, "int32"):to(y:device()):reshape(1, classes))
 end
