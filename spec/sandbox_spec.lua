@@ -57,7 +57,7 @@ describe("sandbox", function()
       t.c = coroutine.wrap(function() coroutine.yield(4) end)()
       t.time = os.time() > 0 and os.clock() >= 0 and os.date("%Y") ~= nil
       t.l = load("return a + 1", "=x", "t", { a = 2 })()
-      t.g = load("return unknown_global")() == nil and _G.os == os
+      t.g = rawget(_G, "unknown_global") == nil and _G.os == os
       t.p = select(2, pcall(error, "e"))
       return t]]
     assert.same({ a = 1, "2", s = "xxx2", c = 4, time = true, l = 3, g = true, p = "e" }, r)
@@ -80,6 +80,26 @@ describe("sandbox", function()
     assert.is_false(run "return load('return io.open')() == nil")
     assert.is_nil(run "y = 1; return load('return y', 'x', 't', nil) and nil")
     assert.is_nil(rawget(_G, "y"))
+  end)
+
+  it("refuses a name without a value, with its line and the nearest name", function()
+    for _, trust in ipairs { false, true } do
+      local function e(text)
+        local ok, message = pcall(run, text, { trust = trust })
+        assert.is_false(ok, text)
+        return message
+      end
+      assert.matches("recipe.lua:2: there is no variable 'representation'; a text stands in quotes: \"representation\"",
+        e "local x =\n { at = representation }", 1, true)
+      assert.matches("recipe.lua:1: there is no variable 'tabel'; did you mean 'table'?", e "tabel.sort {}", 1, true)
+      assert.matches("did you mean 'losses'?", e "local losses = 1 return function() return lossses end, losse", 1, true)
+      assert.matches("recipe.lua:2: there is no variable 'losss'; did you mean 'loss'?",
+        e "local loss = 1 local function f()\nlocal x = loss return losss, x end f()", 1, true)
+      assert.is_nil(run("return unpack or setfenv", { trust = trust }))
+      assert.equal(3, run("spec_global = 3; local v = spec_global; spec_global = nil; return v", { trust = trust }))
+    end
+    assert.matches("there is no variable 'f00'", refused "return _G.f00", 1, true)
+    assert.matches("mtl's", refused "setmetatable(_G, nil)")
   end)
 
   it("keeps mtl's own tables and metatables out of reach", function()
@@ -107,7 +127,7 @@ describe("sandbox", function()
   end)
 
   it("requires Lua files beside the recipe, once, and notes them", function()
-    write(root .. "/lib/util.lua", "count = (count or 0) + 1; return { n = count, name = ... }")
+    write(root .. "/lib/util.lua", "count = (rawget(_G, 'count') or 0) + 1; return { n = count, name = ... }")
     write(root .. "/lib/init.lua", "return 'folder'")
     write(root .. "/none.lua", "")
     local r, box = run [[return { require("lib.util").n, require("lib.util").n, require "lib", require "none",
