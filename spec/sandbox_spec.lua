@@ -232,4 +232,39 @@ describe("a confined recipe", function()
     assert.equal(1, result.status)
     assert.matches("does not lie in the run's folder", result.err)
   end)
+
+  it("opens what a run.json names only where this user made that run, with that recipe", function()
+    local rows = "a,left,right\n" .. ("1,x,2\n3,y,4\n"):rep(30)
+    for _, name in ipairs { "away", "theirs" } do
+      core.mkdir(folder .. "/" .. name)
+      program.write(folder .. "/" .. name .. "/rows.csv", rows)
+    end
+    program.write(folder .. "/away/recipe.lua", program.recipe { { [[mtl.data.tensors {
+    inputs = x, targets = { left = mtl.gt(first, 0.5):cast "int32", right = first * 2 }, batch = 20,
+  }]], ("mtl.data.csv { path = %q, inputs = { 'a' }, targets = { left = 'left', right = 'right' } }"):format(folder
+      .. "/theirs/rows.csv") }, { "linear(4, 8)", "linear(nil, 8)" } })
+    program.write(folder .. "/away/near.lua", program.read(folder .. "/away/recipe.lua"):gsub("/theirs/", "/away/"))
+    local function mtl(...)
+      local r = program.run(folder, { ... }, 'XDG_STATE_HOME="$PWD/state"')
+      return r.status, r.err
+    end
+    assert.equal(0, mtl("run", "away/recipe.lua", "--out", "run", "--data", "theirs", "--quiet"))
+    assert.equal(0, mtl("run", "away/near.lua", "--out", "near", "--quiet"))
+    assert.equal("600", io.popen("stat -c %a " .. folder .. "/state/mtl/key"):read "l")
+    for _, run in ipairs { "run", "near" } do
+      local file = ("%s/recipe/%s.lua"):format(run, run == "near" and "near" or "recipe")
+      assert.equal(0, mtl("eval", run))
+      os.execute(("cd %s && cp -r %s evil && echo >> evil/%s"):format(folder, run, file:match "/(.*)"))
+      for _, way in ipairs { { "eval", "evil" }, { "run", "--resume", "evil" } } do
+        local status, err = mtl(table.unpack(way))
+        assert.equal(1, status)
+        assert.matches("lies outside of the folders", err)
+      end
+      assert.equal(0, mtl("eval", "evil", "--data", run == "near" and "away" or "theirs"))
+      os.execute(("cd %s && rm -r evil && mv state other"):format(folder)) -- somebody else
+      assert.equal(1, mtl("eval", run))
+      os.execute(("cd %s && rm -r state && mv other state && ln -s /etc %s/recipe/link"):format(folder, run))
+      assert.equal(1, mtl("eval", run))
+    end
+  end)
 end)

@@ -4,20 +4,9 @@ local core = require "mtl.core"
 local chunk = require "mtl.cli.chunk"
 local cli = require "mtl.cli"
 local open = require "mtl.cli.open"
-local path = require "mtl.path"
 local place = require "mtl.place"
+local state = require "mtl.state"
 local text = require "mtl.cli.text"
-
--- $XDG_STATE_HOME/mtl/history, its folder for its owner alone; nil where there is no place for one.
-local function history_file()
-  local state, home = os.getenv "XDG_STATE_HOME", os.getenv "HOME"
-  local base = state and state:match "^/" and state or home and home:match "^/" and path.join(home, ".local/state")
-  if not base or not pcall(core.mkdir, base) then
-    return nil
-  end
-  local folder = path.join(base, "mtl")
-  return core.private_folder(folder) and path.join(folder, "history") or nil
-end
 
 local kept = 0 -- values of the last result
 
@@ -136,7 +125,7 @@ local function run_interruptible(hand, piece)
 end
 
 local function interactive(hand)
-  local read, remember = reader(core.prompt(history_file()))
+  local read, remember = reader(core.prompt(state "history"))
   local names = hand:names()
   print(("mtl %s (%s): mtl, %s%s. `help` says more, ^D leaves."):format(core.VERSION, _VERSION,
     table.concat(hand.parts, ", "), #names > 0 and "; " .. table.concat(names, ", ") or ""))

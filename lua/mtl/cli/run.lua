@@ -2,6 +2,7 @@
 local core = require "mtl.core"
 local args = require "mtl.cli.args"
 local folder = require "mtl.folder"
+local mark = require "mtl.mark"
 local open = require "mtl.cli.open"
 local path = require "mtl.path"
 local wall = require "mtl.wall"
@@ -88,7 +89,7 @@ local function resume(options, rest)
   check_settings(options, info)
   options.seed, options.set = info.seed, info.set
   options.device = options.device or info.device
-  options.data = options.data or info.data and info.data.dir
+  options.data = options.data or mark.fits(run, info) and info.data.dir or nil
   confine(options, run)
   if b then
     folder.same_recipe(run, b:code())
