@@ -72,15 +72,15 @@ for _, family in ipairs(families) do
 
     for _, name in ipairs(names(family.kind)) do
       it(name .. " has all its parts, and a line in the index", function()
-        local page = read(("docs/%s/%s.md"):format(family.folder, name))
+        local text = read(("docs/%s/%s.md"):format(family.folder, name))
         for _, part in ipairs(family.parts) do
-          assert.matches("\n## " .. part .. "\n\n[^#\n%s]", page)
+          assert.matches("\n## " .. part .. "\n\n[^#\n%s]", text)
         end
         for option in pairs(require("mtl.declare").definition(mtl[family.kind][name]).params) do
-          assert.matches("| `" .. option .. "` |", page, nil, true)
+          assert.matches("| `" .. option .. "` |", text, nil, true)
         end
         assert.matches("| [" .. name .. "](" .. name .. ".md) |", index, nil, true)
-        local line = page:match "In [^`\n]*: `([^`]+)`":gsub("^%l+ = ", "")
+        local line = text:match "In [^`\n]*: `([^`]+)`":gsub("^%l+ = ", "")
         local made = assert(load(("local %s = ... return %s"):format(family.kind, line)))(mtl[family.kind])
         assert.equal(name, (family.kind == "metric" and made[1] or made).type)
       end)

@@ -92,7 +92,7 @@ describe("sandbox", function()
       assert.matches("recipe.lua:2: there is no variable 'representation'; a text stands in quotes: \"representation\"",
         e "local x =\n { at = representation }", 1, true)
       assert.matches("recipe.lua:1: there is no variable 'tabel'; did you mean 'table'?", e "tabel.sort {}", 1, true)
-      assert.matches("did you mean 'losses'?", e "local losses = 1 return function() return lossses end, losse", 1, true)
+      assert.matches("did you mean 'losses'?", e "local losses = 1 return losse", 1, true)
       assert.matches("recipe.lua:2: there is no variable 'losss'; did you mean 'loss'?",
         e "local loss = 1 local function f()\nlocal x = loss return losss, x end f()", 1, true)
       assert.is_nil(run("return unpack or setfenv", { trust = trust }))
