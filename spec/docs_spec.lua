@@ -7,20 +7,12 @@ local read = dofile "spec/support/program.lua".read
 -- Pages that scripts/manual writes.
 local families = {
   { kind = "policy", folder = "policies",
-    parts = { "Formula", "Defaults", "Scale of the step", "When to use it", "Paper" } },
+    parts = { "Formula", "Defaults", "Scale of the step", "Refused with", "When to use it", "Paper" } },
   { kind = "kpi", folder = "kpis", parts = { "Formula", "Defaults", "Soft form", "When to use it" } },
   { kind = "loss", folder = "losses", parts = { "Formula", "Defaults", "When to use it" } },
   { kind = "metric", folder = "metrics", parts = { "Formula", "Defaults", "When to use it" } },
   { kind = "nn", folder = "layers", parts = { "Defaults", "When to use it" } },
 }
-
-local function names(kind)
-  local list = {}
-  for _, name in ipairs(mtl[kind].names()) do
-    list[#list + 1] = name ~= "graph" and name or nil
-  end
-  return list
-end
 
 -- What a page leads to, in the folder where it was done.
 local results = {
@@ -70,7 +62,7 @@ for _, family in ipairs(families) do
   describe("the page of " .. family.kind, function()
     local index = read(("docs/%s/README.md"):format(family.folder))
 
-    for _, name in ipairs(names(family.kind)) do
+    for _, name in ipairs(mtl[family.kind].names()) do
       it(name .. " has all its parts, and a line in the index", function()
         local text = read(("docs/%s/%s.md"):format(family.folder, name))
         for _, part in ipairs(family.parts) do

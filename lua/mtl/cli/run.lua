@@ -1,6 +1,7 @@
 --- mtl run: trains a recipe, or that of a bundle, into a run folder, or goes on with a run.
 local core = require "mtl.core"
 local args = require "mtl.cli.args"
+local device = require "mtl.device"
 local folder = require "mtl.folder"
 local mark = require "mtl.mark"
 local open = require "mtl.cli.open"
@@ -130,7 +131,8 @@ local function leave_report(progress, outcome)
 end
 
 local function train(recipe, files, options)
-  local progress = require "mtl.progress".new { quiet = options.quiet, max_steps = options.max_steps }
+  local progress = require "mtl.progress".new { quiet = options.quiet, max_steps = options.max_steps,
+    device = options.device or recipe.device or device.default() }
   local outcome = require "mtl.report.outcome".new()
   core.follow_parent()
   local ok, result = pcall(require "mtl.trainer".train, recipe, {
