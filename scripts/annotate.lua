@@ -6,6 +6,7 @@ local members = require "mtl.cli.members"
 local mtl = require "mtl"
 local param = require "mtl.param"
 local recipe = require "mtl.recipe"
+local sorted = require "mtl.sorted"
 
 local families = { "nn", "loss", "kpi", "metric", "policy", "optim", "when", "data", "transform" }
 local lines = {}
@@ -35,15 +36,6 @@ local function told(spec)
   local default = param.default(spec)
   local known = default ~= nil and (type(default) ~= "table" or #default > 0)
   return param.expected(spec) .. (known and (" (%s)"):format(param.show(default)) or "")
-end
-
-local function sorted(specs)
-  local names = {}
-  for name in pairs(specs) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  return names
 end
 
 -- A constructor: its positional options in order, then a table of all; a list of layers, and names of one's own (as

@@ -13,7 +13,8 @@ local SECONDS = 0.1    -- between two drawings
 local MOST_TASKS = 12  -- lines for tasks
 local SMOOTHING = 0.9  -- of samples per second
 
---- @param options quiet; max_steps; device, that is named unless it is the CPU; and for tests: terminal, utf8, file, clock
+--- @param options quiet; max_steps; device, which is named unless it is the CPU; and for tests: terminal, utf8, file,
+-- clock
 function progress.new(options)
   local self = setmetatable({ quiet = options.quiet, max_steps = options.max_steps, device = options.device },
     progress)

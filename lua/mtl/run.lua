@@ -8,6 +8,7 @@ local mark = require "mtl.mark"
 local nearest = require "mtl.nearest"
 local path = require "mtl.path"
 local predictor = require "mtl.predictor"
+local sorted = require "mtl.sorted"
 local training = require "mtl.training"
 local trainer = require "mtl.trainer"
 local transfer = require "mtl.transfer"
@@ -181,12 +182,7 @@ function run.evaluate(self, split, watch)
   end
   split = split or "test"
   if not t.rows[split] then
-    local names = {}
-    for name in pairs(t.rows) do
-      names[#names + 1] = name
-    end
-    table.sort(names)
-    error(("evaluate: the data have no split '%s'; they have %s"):format(split, table.concat(names, ", ")), 0)
+    error(("evaluate: the data have no split '%s'; they have %s"):format(split, table.concat(sorted(t.rows), ", ")), 0)
   end
   return evaluate.run(t, split, index, nil, watch)
 end
