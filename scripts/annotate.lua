@@ -1,11 +1,13 @@
 -- Annotations for LuaLS, from the registries and from what options may be, so that editors complete recipes and mark
 -- what is misspelt: lua5.4 scripts/annotate.lua FILE. scripts/manual calls it.
 local arguments = require "mtl.arguments"
+local core_names = require "mtl.names"
 local declare = require "mtl.declare"
 local members = require "mtl.cli.members"
 local mtl = require "mtl"
 local param = require "mtl.param"
 local recipe = require "mtl.recipe"
+local sorted = require "mtl.sorted"
 
 local families = { "nn", "loss", "kpi", "metric", "policy", "optim", "when", "data", "transform" }
 local lines = {}
@@ -35,15 +37,6 @@ local function told(spec)
   local default = param.default(spec)
   local known = default ~= nil and (type(default) ~= "table" or #default > 0)
   return param.expected(spec) .. (known and (" (%s)"):format(param.show(default)) or "")
-end
-
-local function sorted(specs)
-  local names = {}
-  for name in pairs(specs) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  return names
 end
 
 -- A constructor: its positional options in order, then a table of all; a list of layers, and names of one's own (as
@@ -87,20 +80,34 @@ local function keys(class, specs, of)
   end
 end
 
+-- What is no tensor, of what functions of mtl.core and methods of tensors give.
+local gives = { shape = "integer[]", rank = "integer", count = "integer", item = "number", totable = "any",
+  dtype = "string", device = "string", bytes = "string", backward = "nil", zero_grad = "nil", grad = "mtl.tensor?",
+  sort = "mtl.tensor, mtl.tensor", topk = "mtl.tensor, mtl.tensor", no_grad = "any", manual_seed = "nil" }
+
+-- What people call on declarations, as the pages of the manual do.
+local methods = { nn = "count eval freeze parameters train zero_grad", optim = "attach", policy = "weights",
+  loss = "compute new", kpi = "merge new reset update value", metric = "merge new reset update value" }
+
 add("---@meta mtl")
 add("-- Written by scripts/manual: what LuaLS should know of mtl. Point its `workspace.library` here (docs/lua.md).")
 add("")
 add("---@class mtl.tensor")
 for _, name in ipairs(members.names(mtl.tensor { 1 }, true)) do
-  add("---@field %s fun(self: mtl.tensor, ...): any", name)
+  add("---@field %s fun(self: mtl.tensor, ...): %s", name, gives[name] or "mtl.tensor")
 end
+add("---@field [integer] mtl.tensor")
 for _, operator in ipairs { "add", "sub", "mul", "div", "pow" } do
   add("---@operator %s(mtl.tensor|number): mtl.tensor", operator)
 end
 add("---@operator unm: mtl.tensor")
+add("---@operator len: integer")
 for _, family in ipairs(families) do
   add("")
   add("---@class mtl.%s", family)
+  for name in (methods[family] or ""):gmatch "%S+" do
+    add("---@field %s fun(self: mtl.%s, ...): any", name, family)
+  end
   if family == "nn" then
     add("---@operator call(mtl.tensor): mtl.tensor")
   elseif family == "when" then
@@ -112,6 +119,7 @@ add("")
 add("---@class mtl.schedule")
 for _, family in ipairs(families) do
   add("")
+  add("---@class mtl.%s.family", family) -- so that a member that is not there is marked
   add("local %s = {}", family)
   for _, name in ipairs(mtl[family].names()) do
     constructor(family, name)
@@ -131,7 +139,8 @@ add("")
 add("---@class mtl")
 for _, name in ipairs(members.names(mtl)) do
   if type(mtl[name]) == "function" then
-    add("---@field %s %s", name, functions[name] or "fun(...): any")
+    add("---@field %s %s", name, functions[name]
+      or "fun(...): " .. (core_names[name] and (gives[name] or "mtl.tensor") or "any"))
   elseif type(mtl[name]) ~= "table" or not mtl[name].names then
     add("---@field %s %s", name, type(mtl[name]))
   end

@@ -25,6 +25,55 @@ local function needs(page, policy)
   return #list > 0 and table.concat(list, ", ") or "nothing"
 end
 
+-- What the recipe may not have beside a policy, and what its tasks must.
+local function limits_of(policy)
+  local list, excludes = {}, mtl.policy.excludes(policy)
+  local function add(on, text)
+    list[#list + 1] = on and text or nil
+  end
+  add(policy.positive, "losses that may be below 0")
+  add(policy.soft, "KPIs without a soft form")
+  add(policy.at == "representation", "tasks that do not all read one and the same tensor")
+  add(policy.at == "last_shared", "a model without a layer that all tasks share")
+  add(policy.at == "shared" and policy.needs ~= "loss", "tasks that share no parameters")
+  add(excludes.accumulate, "`accumulate`")
+  add(excludes.diagnose, "`diagnose`")
+  add(excludes.data, "a data set for each task")
+  return list
+end
+
+-- What more a policy is refused with where an option has another value.
+local function more_limits(made, base, option, value)
+  local known, more = {}, {}
+  for _, limit in ipairs(base) do
+    known[limit] = true
+  end
+  for _, limit in ipairs(limits_of(declare.with(made, option, value) or made)) do
+    more[#more + 1] = not known[limit] and limit or nil
+  end
+  return #more > 0 and table.concat(more, "; ") or nil
+end
+
+local function limits(_, made)
+  local base, params = limits_of(made), declare.definition(made).params
+  local lines = { #base > 0 and prose.sentence(table.concat(base, "; ")) or "It goes with everything." }
+  for _, option in ipairs(require "mtl.arguments".keys(declare.definition(made))) do
+    local spec, values, texts = params[option], {}, {}
+    for _, value in ipairs(spec.choices or { spec.type == "boolean" and not made[option] or nil }) do
+      local text = more_limits(made, base, option, value)
+      if text then
+        texts[#texts + 1] = not values[text] and text or nil
+        values[text] = (values[text] and values[text] .. " or " or "")
+          .. ("`%s`"):format(type(value) == "string" and '"' .. value .. '"' or value)
+      end
+    end
+    for _, text in ipairs(texts) do
+      lines[#lines + 1] = prose.sentence(("with `%s` = %s also %s"):format(option, values[text], text))
+    end
+  end
+  return table.concat(lines, "\n\n")
+end
+
 local heads = { unit = "Each head gets its own task's gradient.",
   weighted = "Each head gets its own task's gradient times the task's weight." }
 
@@ -63,6 +112,15 @@ end
 
 -- One of a layer is the shape of a sample, and what a batch of two of them becomes.
 local function shaped(page, call)
+  if page.name == "graph" then
+    return prose.run(([[
+local mtl = require "mtl"
+local nn = mtl.nn
+local model = %s
+local out = model(mtl.zeros(2, %s))
+print(table.concat(out.left:shape(), " x ") .. ", " .. table.concat(out.right:shape(), " x "))]]):format(call,
+      page.sample))
+  end
   return page.sample == "" and "" or prose.run(([[
 local mtl = require "mtl"
 local nn = mtl.nn
@@ -98,7 +156,7 @@ return {
       return ("In a recipe or a stage: `policy = %s`. It needs: %s."):format(call, needs(page, made))
         .. (made.needs == "loss" and "" or " " .. heads[made.heads])
     end,
-    sections = { { "Scale of the step", scale }, { "When to use it", when } },
+    sections = { { "Scale of the step", scale }, { "Refused with", limits }, { "When to use it", when } },
     column = needs, index = [[
 # Policies
 
@@ -166,8 +224,8 @@ over the elements that have a label, of a whole split.
 |---|---|---|---|
 ]] },
   nn = { folder = "layers", must = { "when" }, by_hand = shaped,
-    place = function(_, _, call)
-      return ("In a model: `%s`."):format(call)
+    place = function(page, _, call)
+      return (page.name == "graph" and "In a recipe: `model = %s`." or "In a model: `%s`."):format(call)
     end,
     sections = { { "When to use it", when } },
     column = function(_, made) return "`" .. signature(declare.definition(made)) .. "`" end, index = [[
@@ -175,8 +233,7 @@ over the elements that have a label, of a whole split.
 
 What models are made of: `nn.NAME(...)`, the positional options in order, then a table of the others. Shapes are those
 of a sample, without the batch. Names, defaults and initial values are PyTorch's, and so are the names of parameters; a
-width that is nil is inferred. [recipe.md](../recipe.md#layers) has them side by side. A model of named nodes is an
-`nn.graph { inputs =, nodes =, outputs = }`: `help "nn.graph"` at the prompt.
+width that is nil is inferred. [recipe.md](../recipe.md#layers) has them side by side.
 
 | layer | | called |
 |---|---|---|

@@ -12,6 +12,7 @@ local cell, fail, lines, sentence, wrapped = prose.cell, prose.fail, prose.lines
 local comments, folder = assert(loadfile(arg[1], "t", {}))(), arg[2]
 
 table.move(require "layers", 1, #require "layers", #comments + 1, comments)
+table.sort(comments, function(a, b) return a.name < b.name end)
 for _, page in ipairs(comments) do
   page.file = page.file or ("lua/mtl/%s/%s.lua"):format(page.family, page.name)
   setmetatable(page, { __index = function() return "" end }) -- what a comment does not say
@@ -118,7 +119,7 @@ local function page_of(page, family)
 end
 
 for _, name in ipairs(mtl.nn.names()) do
-  local known = name == "graph" -- of the Lua side, told in docs/recipe.md
+  local known = false
   for _, page in ipairs(comments) do
     known = known or page.family == "nn" and page.name == name
   end

@@ -286,6 +286,8 @@ describe("mtl compare", function()
     wrong({ "compare", "r.lua", "--policies", "focal{gama=1}" }, "gama", "gamma")
     wrong({ "compare", "r.lua", "--policies", "gradvac{slices=layer}" }, 'layer: a text stands in quotes: "layer"')
     wrong({ "compare", "r.lua", "--against", "uniform,uniform" }, "--against names 'uniform' twice")
+    wrong({ "compare", "r.lua", "--policies", "pcgrad", "--against", "uniform,pcgrad" },
+      "--against uniform,pcgrad names every policy", "none to test")
     wrong({ "compare", "r.lua", "--policies", "focal,focal" }, "'focal' is asked for twice")
     wrong({ "compare", "r.lua", "--policies", "focal,,uniform" }, "empty name")
     wrong({ "compare", "r.lua", "--policies", "fixed{left=1}" }, "row 'fixed{left=1}'", "no weight for task 'right'")

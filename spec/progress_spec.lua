@@ -73,6 +73,16 @@ describe("progress", function()
       .. "epoch 2/4  both  left: loss 0.2500 KPI 0.8750  right: loss 0.5000 KPI -\n", file.text)
   end)
 
+  it("names a device that is not the CPU", function()
+    local _, file = make { terminal = false, device = "opencl:2" }
+    assert.matches("seed 1, on opencl:2\n", file.text, 1, true)
+    assert.falsy(file.text:find "kernels")
+    _, file = make { terminal = true, device = "opencl:2" }
+    assert.matches("the first step on opencl:2 compiles its kernels", file.text, 1, true)
+    _, file = make { terminal = true, device = "cpu" }
+    assert.falsy(file.text:find "kernels" or file.text:find "cpu")
+  end)
+
   it("says so when an epoch's figures are not those of a validation", function()
     local p, file = make { terminal = false }
     p:epoch { epoch = 2, stage = "both", stage_index = 2, stage_step = 100, step = 200, tasks = step(1, 1).tasks }

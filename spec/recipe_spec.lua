@@ -162,6 +162,8 @@ describe("--set", function()
     assert.matches("seed is 'x'", set("seed", "x"))
     assert.matches("did you mean 'clip'", set("cilp", "1"))
     assert.matches("sets no 'seed', so 'x' of it", set("seed.x", "1"))
+    assert.matches("%-%-set policy=mgda would change nothing: stages have policies of their own; "
+      .. "%-%-set stages.2.policy=mgda changes that of stage 'both'", set("policy", "mgda"))
     assert.matches("'name' is 'two', which has no parts", set("name.x", "1"))
   end)
 end)

@@ -34,6 +34,60 @@ describe("mtl repl on a terminal", function()
     assert.equal("600", io.popen("stat -c %a " .. folder .. "/state/mtl/history"):read "l")
   end)
 
+  it("keeps the cap on memory after an error", function()
+    program.write(folder .. "/cap", [[
+> function fill() local l while true do l = { l } end end
+> fill()
+~ mtl: out of memory
+> #("x"):rep(5000)
+5000
+> fill()
+~ mtl: out of memory
+> list = nil while true do list = { list } end
+~ mtl: out of memory
+> list = nil
+> #("x"):rep(5000)
+5000
+> mtl.zeros(1 << 28)
+~ mtl: prompt:1: out of memory on cpu
+> mtl.zeros(1 << 28)
+~ mtl: prompt:1: out of memory on cpu
+! end
+]])
+    session("cap", "recipe.lua", "--memory", "100M")
+  end)
+
+  it("shares its history with other prompts", function()
+    program.write(folder .. "/inner", "> 1, 'inner'\n1\tinner\n! end\n")
+    program.write(folder .. "/outer", ([[
+> 1, "outer"
+1	outer
+> os.execute %q
+true	exit	0
+> 2, "outer"
+2	outer
+! end
+]]):format(("%s inner %s repl >&2"):format(os.getenv "MTL_PTY", os.getenv "MTL_PROGRAM")))
+    session "outer"
+    local lines = {}
+    for line in io.lines(folder .. "/state/mtl/history") do
+      lines[#lines + 1] = line:gsub("\\%d+", " ")
+    end
+    assert.equal(5, #lines)
+    assert.same({ [[1, "outer"]], "1, 'inner'", [[2, "outer"]] }, { lines[2], lines[4], lines[5] })
+  end)
+
+  it("keeps the last lines of a long history", function()
+    program.write(folder .. "/none", "! end\n")
+    core.mkdir(folder .. "/state")
+    core.private_folder(folder .. "/state/mtl")
+    program.write(folder .. "/state/mtl/history", "_HiStOrY_V2_\n" .. ("first\nsecond\n"):rep(2001) .. "third\n")
+    session "none"
+    local text = program.read(folder .. "/state/mtl/history")
+    assert.equal(2001, select(2, text:gsub("\n", "")))
+    assert.matches("^_HiStOrY_V2_\nsecond\n.*\nthird\n$", text)
+  end)
+
   it("keeps its history, and opens runs", function()
     assert.equal(0, program.run(folder, { "run", "recipe.lua", "--out", "one", "--quiet" }).status)
     program.write(folder .. "/first", "> 41 + 1\n42\n! end\n")

@@ -57,7 +57,7 @@ describe("sandbox", function()
       t.c = coroutine.wrap(function() coroutine.yield(4) end)()
       t.time = os.time() > 0 and os.clock() >= 0 and os.date("%Y") ~= nil
       t.l = load("return a + 1", "=x", "t", { a = 2 })()
-      t.g = load("return unknown_global")() == nil and _G.os == os
+      t.g = rawget(_G, "unknown_global") == nil and _G.os == os
       t.p = select(2, pcall(error, "e"))
       return t]]
     assert.same({ a = 1, "2", s = "xxx2", c = 4, time = true, l = 3, g = true, p = "e" }, r)
@@ -80,6 +80,26 @@ describe("sandbox", function()
     assert.is_false(run "return load('return io.open')() == nil")
     assert.is_nil(run "y = 1; return load('return y', 'x', 't', nil) and nil")
     assert.is_nil(rawget(_G, "y"))
+  end)
+
+  it("refuses a name without a value, with its line and the nearest name", function()
+    for _, trust in ipairs { false, true } do
+      local function e(text)
+        local ok, message = pcall(run, text, { trust = trust })
+        assert.is_false(ok, text)
+        return message
+      end
+      assert.matches("recipe.lua:2: there is no variable 'representation'; a text stands in quotes: \"representation\"",
+        e "local x =\n { at = representation }", 1, true)
+      assert.matches("recipe.lua:1: there is no variable 'tabel'; did you mean 'table'?", e "tabel.sort {}", 1, true)
+      assert.matches("did you mean 'losses'?", e "local losses = 1 return losse", 1, true)
+      assert.matches("recipe.lua:2: there is no variable 'losss'; did you mean 'loss'?",
+        e "local loss = 1 local function f()\nlocal x = loss return losss, x end f()", 1, true)
+      assert.is_nil(run("return unpack or setfenv", { trust = trust }))
+      assert.equal(3, run("spec_global = 3; local v = spec_global; spec_global = nil; return v", { trust = trust }))
+    end
+    assert.matches("there is no variable 'f00'", refused "return _G.f00", 1, true)
+    assert.matches("mtl's", refused "setmetatable(_G, nil)")
   end)
 
   it("keeps mtl's own tables and metatables out of reach", function()
@@ -107,7 +127,7 @@ describe("sandbox", function()
   end)
 
   it("requires Lua files beside the recipe, once, and notes them", function()
-    write(root .. "/lib/util.lua", "count = (count or 0) + 1; return { n = count, name = ... }")
+    write(root .. "/lib/util.lua", "count = (rawget(_G, 'count') or 0) + 1; return { n = count, name = ... }")
     write(root .. "/lib/init.lua", "return 'folder'")
     write(root .. "/none.lua", "")
     local r, box = run [[return { require("lib.util").n, require("lib.util").n, require "lib", require "none",
@@ -211,5 +231,40 @@ describe("a confined recipe", function()
     local result = program.run(folder, { "eval", "box/evil" })
     assert.equal(1, result.status)
     assert.matches("does not lie in the run's folder", result.err)
+  end)
+
+  it("opens what a run.json names only where this user made that run, with that recipe", function()
+    local rows = "a,left,right\n" .. ("1,x,2\n3,y,4\n"):rep(30)
+    for _, name in ipairs { "away", "theirs" } do
+      core.mkdir(folder .. "/" .. name)
+      program.write(folder .. "/" .. name .. "/rows.csv", rows)
+    end
+    program.write(folder .. "/away/recipe.lua", program.recipe { { [[mtl.data.tensors {
+    inputs = x, targets = { left = mtl.gt(first, 0.5):cast "int32", right = first * 2 }, batch = 20,
+  }]], ("mtl.data.csv { path = %q, inputs = { 'a' }, targets = { left = 'left', right = 'right' } }"):format(folder
+      .. "/theirs/rows.csv") }, { "linear(4, 8)", "linear(nil, 8)" } })
+    program.write(folder .. "/away/near.lua", program.read(folder .. "/away/recipe.lua"):gsub("/theirs/", "/away/"))
+    local function mtl(...)
+      local r = program.run(folder, { ... }, 'XDG_STATE_HOME="$PWD/state"')
+      return r.status, r.err
+    end
+    assert.equal(0, mtl("run", "away/recipe.lua", "--out", "run", "--data", "theirs", "--quiet"))
+    assert.equal(0, mtl("run", "away/near.lua", "--out", "near", "--quiet"))
+    assert.equal("600", io.popen("stat -c %a " .. folder .. "/state/mtl/key"):read "l")
+    for _, run in ipairs { "run", "near" } do
+      local file = ("%s/recipe/%s.lua"):format(run, run == "near" and "near" or "recipe")
+      assert.equal(0, mtl("eval", run))
+      os.execute(("cd %s && cp -r %s evil && echo >> evil/%s"):format(folder, run, file:match "/(.*)"))
+      for _, way in ipairs { { "eval", "evil" }, { "run", "--resume", "evil" } } do
+        local status, err = mtl(table.unpack(way))
+        assert.equal(1, status)
+        assert.matches("lies outside of the folders", err)
+      end
+      assert.equal(0, mtl("eval", "evil", "--data", run == "near" and "away" or "theirs"))
+      os.execute(("cd %s && rm -r evil && mv state other"):format(folder)) -- somebody else
+      assert.equal(1, mtl("eval", run))
+      os.execute(("cd %s && rm -r state && mv other state && ln -s /etc %s/recipe/link"):format(folder, run))
+      assert.equal(1, mtl("eval", run))
+    end
   end)
 end)

@@ -2,120 +2,142 @@
 -- Written by scripts/manual: what LuaLS should know of mtl. Point its `workspace.library` here (docs/lua.md).
 
 ---@class mtl.tensor
----@field abs fun(self: mtl.tensor, ...): any
----@field adaptive_avg_pool2d fun(self: mtl.tensor, ...): any
----@field add fun(self: mtl.tensor, ...): any
----@field add_ fun(self: mtl.tensor, ...): any
----@field argmax fun(self: mtl.tensor, ...): any
----@field argmin fun(self: mtl.tensor, ...): any
----@field avg_pool2d fun(self: mtl.tensor, ...): any
----@field backward fun(self: mtl.tensor, ...): any
----@field batch_norm fun(self: mtl.tensor, ...): any
----@field bce_logits fun(self: mtl.tensor, ...): any
----@field bincount fun(self: mtl.tensor, ...): any
----@field bytes fun(self: mtl.tensor, ...): any
----@field cast fun(self: mtl.tensor, ...): any
----@field cat fun(self: mtl.tensor, ...): any
----@field clamp fun(self: mtl.tensor, ...): any
----@field clone fun(self: mtl.tensor, ...): any
----@field conv2d fun(self: mtl.tensor, ...): any
----@field conv_transpose2d fun(self: mtl.tensor, ...): any
----@field copy_ fun(self: mtl.tensor, ...): any
----@field count fun(self: mtl.tensor, ...): any
----@field cross_entropy fun(self: mtl.tensor, ...): any
----@field cumsum fun(self: mtl.tensor, ...): any
----@field detach fun(self: mtl.tensor, ...): any
----@field device fun(self: mtl.tensor, ...): any
----@field div fun(self: mtl.tensor, ...): any
----@field dropout fun(self: mtl.tensor, ...): any
----@field dtype fun(self: mtl.tensor, ...): any
----@field elu fun(self: mtl.tensor, ...): any
----@field embedding fun(self: mtl.tensor, ...): any
----@field eq fun(self: mtl.tensor, ...): any
----@field exp fun(self: mtl.tensor, ...): any
----@field expand fun(self: mtl.tensor, ...): any
----@field fill_ fun(self: mtl.tensor, ...): any
----@field gather fun(self: mtl.tensor, ...): any
----@field ge fun(self: mtl.tensor, ...): any
----@field gelu fun(self: mtl.tensor, ...): any
----@field grad fun(self: mtl.tensor, ...): any
----@field group_norm fun(self: mtl.tensor, ...): any
----@field gt fun(self: mtl.tensor, ...): any
----@field isnan fun(self: mtl.tensor, ...): any
----@field item fun(self: mtl.tensor, ...): any
----@field layer_norm fun(self: mtl.tensor, ...): any
----@field le fun(self: mtl.tensor, ...): any
----@field leaky_relu fun(self: mtl.tensor, ...): any
----@field linear fun(self: mtl.tensor, ...): any
----@field log fun(self: mtl.tensor, ...): any
----@field log_softmax fun(self: mtl.tensor, ...): any
----@field lt fun(self: mtl.tensor, ...): any
----@field matmul fun(self: mtl.tensor, ...): any
----@field max fun(self: mtl.tensor, ...): any
----@field max_pool2d fun(self: mtl.tensor, ...): any
----@field maximum fun(self: mtl.tensor, ...): any
----@field mean fun(self: mtl.tensor, ...): any
----@field min fun(self: mtl.tensor, ...): any
----@field minimum fun(self: mtl.tensor, ...): any
----@field mul fun(self: mtl.tensor, ...): any
----@field mul_ fun(self: mtl.tensor, ...): any
----@field ne fun(self: mtl.tensor, ...): any
----@field neg fun(self: mtl.tensor, ...): any
----@field one_hot fun(self: mtl.tensor, ...): any
----@field pad fun(self: mtl.tensor, ...): any
----@field permute fun(self: mtl.tensor, ...): any
----@field pow fun(self: mtl.tensor, ...): any
----@field prelu fun(self: mtl.tensor, ...): any
----@field rank fun(self: mtl.tensor, ...): any
----@field relu fun(self: mtl.tensor, ...): any
----@field requires_grad fun(self: mtl.tensor, ...): any
----@field reshape fun(self: mtl.tensor, ...): any
----@field scatter_add fun(self: mtl.tensor, ...): any
----@field select fun(self: mtl.tensor, ...): any
----@field shape fun(self: mtl.tensor, ...): any
----@field sigmoid fun(self: mtl.tensor, ...): any
----@field sign fun(self: mtl.tensor, ...): any
----@field silu fun(self: mtl.tensor, ...): any
----@field slice fun(self: mtl.tensor, ...): any
----@field softmax fun(self: mtl.tensor, ...): any
----@field softplus fun(self: mtl.tensor, ...): any
----@field sort fun(self: mtl.tensor, ...): any
----@field sqrt fun(self: mtl.tensor, ...): any
----@field square fun(self: mtl.tensor, ...): any
----@field stack fun(self: mtl.tensor, ...): any
----@field std fun(self: mtl.tensor, ...): any
----@field sub fun(self: mtl.tensor, ...): any
----@field sum fun(self: mtl.tensor, ...): any
----@field survey fun(self: mtl.tensor, ...): any
----@field take fun(self: mtl.tensor, ...): any
----@field tanh fun(self: mtl.tensor, ...): any
----@field to fun(self: mtl.tensor, ...): any
----@field topk fun(self: mtl.tensor, ...): any
+---@field abs fun(self: mtl.tensor, ...): mtl.tensor
+---@field adaptive_avg_pool2d fun(self: mtl.tensor, ...): mtl.tensor
+---@field add fun(self: mtl.tensor, ...): mtl.tensor
+---@field add_ fun(self: mtl.tensor, ...): mtl.tensor
+---@field argmax fun(self: mtl.tensor, ...): mtl.tensor
+---@field argmin fun(self: mtl.tensor, ...): mtl.tensor
+---@field avg_pool2d fun(self: mtl.tensor, ...): mtl.tensor
+---@field backward fun(self: mtl.tensor, ...): nil
+---@field batch_norm fun(self: mtl.tensor, ...): mtl.tensor
+---@field bce_logits fun(self: mtl.tensor, ...): mtl.tensor
+---@field bincount fun(self: mtl.tensor, ...): mtl.tensor
+---@field bytes fun(self: mtl.tensor, ...): string
+---@field cast fun(self: mtl.tensor, ...): mtl.tensor
+---@field cat fun(self: mtl.tensor, ...): mtl.tensor
+---@field clamp fun(self: mtl.tensor, ...): mtl.tensor
+---@field clone fun(self: mtl.tensor, ...): mtl.tensor
+---@field conv2d fun(self: mtl.tensor, ...): mtl.tensor
+---@field conv_transpose2d fun(self: mtl.tensor, ...): mtl.tensor
+---@field copy_ fun(self: mtl.tensor, ...): mtl.tensor
+---@field count fun(self: mtl.tensor, ...): integer
+---@field cross_entropy fun(self: mtl.tensor, ...): mtl.tensor
+---@field cumsum fun(self: mtl.tensor, ...): mtl.tensor
+---@field detach fun(self: mtl.tensor, ...): mtl.tensor
+---@field device fun(self: mtl.tensor, ...): string
+---@field div fun(self: mtl.tensor, ...): mtl.tensor
+---@field dropout fun(self: mtl.tensor, ...): mtl.tensor
+---@field dtype fun(self: mtl.tensor, ...): string
+---@field elu fun(self: mtl.tensor, ...): mtl.tensor
+---@field embedding fun(self: mtl.tensor, ...): mtl.tensor
+---@field eq fun(self: mtl.tensor, ...): mtl.tensor
+---@field exp fun(self: mtl.tensor, ...): mtl.tensor
+---@field expand fun(self: mtl.tensor, ...): mtl.tensor
+---@field fill_ fun(self: mtl.tensor, ...): mtl.tensor
+---@field gather fun(self: mtl.tensor, ...): mtl.tensor
+---@field ge fun(self: mtl.tensor, ...): mtl.tensor
+---@field gelu fun(self: mtl.tensor, ...): mtl.tensor
+---@field grad fun(self: mtl.tensor, ...): mtl.tensor?
+---@field group_norm fun(self: mtl.tensor, ...): mtl.tensor
+---@field gt fun(self: mtl.tensor, ...): mtl.tensor
+---@field isnan fun(self: mtl.tensor, ...): mtl.tensor
+---@field item fun(self: mtl.tensor, ...): number
+---@field layer_norm fun(self: mtl.tensor, ...): mtl.tensor
+---@field le fun(self: mtl.tensor, ...): mtl.tensor
+---@field leaky_relu fun(self: mtl.tensor, ...): mtl.tensor
+---@field linear fun(self: mtl.tensor, ...): mtl.tensor
+---@field log fun(self: mtl.tensor, ...): mtl.tensor
+---@field log_softmax fun(self: mtl.tensor, ...): mtl.tensor
+---@field lt fun(self: mtl.tensor, ...): mtl.tensor
+---@field matmul fun(self: mtl.tensor, ...): mtl.tensor
+---@field max fun(self: mtl.tensor, ...): mtl.tensor
+---@field max_pool2d fun(self: mtl.tensor, ...): mtl.tensor
+---@field maximum fun(self: mtl.tensor, ...): mtl.tensor
+---@field mean fun(self: mtl.tensor, ...): mtl.tensor
+---@field min fun(self: mtl.tensor, ...): mtl.tensor
+---@field minimum fun(self: mtl.tensor, ...): mtl.tensor
+---@field mul fun(self: mtl.tensor, ...): mtl.tensor
+---@field mul_ fun(self: mtl.tensor, ...): mtl.tensor
+---@field ne fun(self: mtl.tensor, ...): mtl.tensor
+---@field neg fun(self: mtl.tensor, ...): mtl.tensor
+---@field one_hot fun(self: mtl.tensor, ...): mtl.tensor
+---@field pad fun(self: mtl.tensor, ...): mtl.tensor
+---@field permute fun(self: mtl.tensor, ...): mtl.tensor
+---@field pow fun(self: mtl.tensor, ...): mtl.tensor
+---@field prelu fun(self: mtl.tensor, ...): mtl.tensor
+---@field rank fun(self: mtl.tensor, ...): integer
+---@field relu fun(self: mtl.tensor, ...): mtl.tensor
+---@field requires_grad fun(self: mtl.tensor, ...): mtl.tensor
+---@field reshape fun(self: mtl.tensor, ...): mtl.tensor
+---@field scatter_add fun(self: mtl.tensor, ...): mtl.tensor
+---@field select fun(self: mtl.tensor, ...): mtl.tensor
+---@field shape fun(self: mtl.tensor, ...): integer[]
+---@field sigmoid fun(self: mtl.tensor, ...): mtl.tensor
+---@field sign fun(self: mtl.tensor, ...): mtl.tensor
+---@field silu fun(self: mtl.tensor, ...): mtl.tensor
+---@field slice fun(self: mtl.tensor, ...): mtl.tensor
+---@field softmax fun(self: mtl.tensor, ...): mtl.tensor
+---@field softplus fun(self: mtl.tensor, ...): mtl.tensor
+---@field sort fun(self: mtl.tensor, ...): mtl.tensor, mtl.tensor
+---@field sqrt fun(self: mtl.tensor, ...): mtl.tensor
+---@field square fun(self: mtl.tensor, ...): mtl.tensor
+---@field stack fun(self: mtl.tensor, ...): mtl.tensor
+---@field std fun(self: mtl.tensor, ...): mtl.tensor
+---@field sub fun(self: mtl.tensor, ...): mtl.tensor
+---@field sum fun(self: mtl.tensor, ...): mtl.tensor
+---@field survey fun(self: mtl.tensor, ...): mtl.tensor
+---@field take fun(self: mtl.tensor, ...): mtl.tensor
+---@field tanh fun(self: mtl.tensor, ...): mtl.tensor
+---@field to fun(self: mtl.tensor, ...): mtl.tensor
+---@field topk fun(self: mtl.tensor, ...): mtl.tensor, mtl.tensor
 ---@field totable fun(self: mtl.tensor, ...): any
----@field transpose fun(self: mtl.tensor, ...): any
----@field upsample fun(self: mtl.tensor, ...): any
----@field var fun(self: mtl.tensor, ...): any
----@field where fun(self: mtl.tensor, ...): any
----@field zero_grad fun(self: mtl.tensor, ...): any
+---@field transpose fun(self: mtl.tensor, ...): mtl.tensor
+---@field upsample fun(self: mtl.tensor, ...): mtl.tensor
+---@field var fun(self: mtl.tensor, ...): mtl.tensor
+---@field where fun(self: mtl.tensor, ...): mtl.tensor
+---@field zero_grad fun(self: mtl.tensor, ...): nil
+---@field [integer] mtl.tensor
 ---@operator add(mtl.tensor|number): mtl.tensor
 ---@operator sub(mtl.tensor|number): mtl.tensor
 ---@operator mul(mtl.tensor|number): mtl.tensor
 ---@operator div(mtl.tensor|number): mtl.tensor
 ---@operator pow(mtl.tensor|number): mtl.tensor
 ---@operator unm: mtl.tensor
+---@operator len: integer
 
 ---@class mtl.nn
+---@field count fun(self: mtl.nn, ...): any
+---@field eval fun(self: mtl.nn, ...): any
+---@field freeze fun(self: mtl.nn, ...): any
+---@field parameters fun(self: mtl.nn, ...): any
+---@field train fun(self: mtl.nn, ...): any
+---@field zero_grad fun(self: mtl.nn, ...): any
 ---@operator call(mtl.tensor): mtl.tensor
 
 ---@class mtl.loss
+---@field compute fun(self: mtl.loss, ...): any
+---@field new fun(self: mtl.loss, ...): any
 
 ---@class mtl.kpi
+---@field merge fun(self: mtl.kpi, ...): any
+---@field new fun(self: mtl.kpi, ...): any
+---@field reset fun(self: mtl.kpi, ...): any
+---@field update fun(self: mtl.kpi, ...): any
+---@field value fun(self: mtl.kpi, ...): any
 
 ---@class mtl.metric
+---@field merge fun(self: mtl.metric, ...): any
+---@field new fun(self: mtl.metric, ...): any
+---@field reset fun(self: mtl.metric, ...): any
+---@field update fun(self: mtl.metric, ...): any
+---@field value fun(self: mtl.metric, ...): any
 
 ---@class mtl.policy
+---@field weights fun(self: mtl.policy, ...): any
 
 ---@class mtl.optim
+---@field attach fun(self: mtl.optim, ...): any
 
 ---@class mtl.when
 ---@operator bor(mtl.when): mtl.when
@@ -127,6 +149,7 @@
 
 ---@class mtl.schedule
 
+---@class mtl.nn.family
 local nn = {}
 
 ---@class mtl.nn.adaptive_avg_pool2d.options
@@ -499,6 +522,7 @@ function nn.transformer_encoder_layer(d_model, nhead, options) end
 ---@return mtl.nn
 function nn.upsample(options) end
 
+---@class mtl.loss.family
 local loss = {}
 
 ---@class mtl.loss.adaptive_robust.options
@@ -598,6 +622,7 @@ function loss.mse(options) end
 ---@return mtl.loss
 function loss.poisson(options) end
 
+---@class mtl.kpi.family
 local kpi = {}
 
 ---@class mtl.kpi.accuracy.options
@@ -727,6 +752,7 @@ function kpi.top_k(k, options) end
 ---@return mtl.kpi
 function kpi.within(tolerance, options) end
 
+---@class mtl.metric.family
 local metric = {}
 
 ---@class mtl.metric.abs_error.options
@@ -769,6 +795,7 @@ function metric.rel_error(options) end
 ---@return mtl.metric
 function metric.rmse(options) end
 
+---@class mtl.policy.family
 local policy = {}
 
 ---@class mtl.policy.aligned_mtl.options
@@ -1064,6 +1091,7 @@ function policy.uniform(options) end
 ---@return mtl.policy
 function policy.upgrad(options) end
 
+---@class mtl.optim.family
 local optim = {}
 
 ---@class mtl.optim.adam.options
@@ -1126,6 +1154,7 @@ function optim.sgd(options) end
 ---@return mtl.schedule
 function optim.step(options) end
 
+---@class mtl.when.family
 local when = {}
 
 ---@class mtl.when.both.options
@@ -1183,6 +1212,7 @@ function when.plateau(options) end
 ---@return mtl.when
 function when.steps(n, options) end
 
+---@class mtl.data.family
 local data = {}
 
 ---@class mtl.data.csv.options
@@ -1283,6 +1313,7 @@ function data.npy(options) end
 ---@return mtl.data
 function data.tensors(options) end
 
+---@class mtl.transform.family
 local transform = {}
 
 ---@class mtl.transform.color_jitter.options
@@ -1390,96 +1421,96 @@ function transform.resize(height, width, options) end
 
 ---@class mtl
 ---@field VERSION string
----@field abs fun(...): any
----@field adaptive_avg_pool2d fun(...): any
----@field add fun(...): any
----@field arange fun(...): any
----@field argmax fun(...): any
----@field argmin fun(...): any
----@field avg_pool2d fun(...): any
----@field batch_norm fun(...): any
----@field bce_logits fun(...): any
----@field bincount fun(...): any
----@field cast fun(...): any
----@field cat fun(...): any
----@field clamp fun(...): any
----@field conv2d fun(...): any
----@field conv_transpose2d fun(...): any
----@field cross_entropy fun(...): any
----@field cumsum fun(...): any
+---@field abs fun(...): mtl.tensor
+---@field adaptive_avg_pool2d fun(...): mtl.tensor
+---@field add fun(...): mtl.tensor
+---@field arange fun(...): mtl.tensor
+---@field argmax fun(...): mtl.tensor
+---@field argmin fun(...): mtl.tensor
+---@field avg_pool2d fun(...): mtl.tensor
+---@field batch_norm fun(...): mtl.tensor
+---@field bce_logits fun(...): mtl.tensor
+---@field bincount fun(...): mtl.tensor
+---@field cast fun(...): mtl.tensor
+---@field cat fun(...): mtl.tensor
+---@field clamp fun(...): mtl.tensor
+---@field conv2d fun(...): mtl.tensor
+---@field conv_transpose2d fun(...): mtl.tensor
+---@field cross_entropy fun(...): mtl.tensor
+---@field cumsum fun(...): mtl.tensor
 ---@field dataset fun(name: string, options?: table): mtl.data
----@field div fun(...): any
----@field dropout fun(...): any
----@field elu fun(...): any
----@field embedding fun(...): any
----@field eq fun(...): any
----@field exp fun(...): any
----@field expand fun(...): any
----@field full fun(...): any
----@field gather fun(...): any
----@field ge fun(...): any
----@field gelu fun(...): any
----@field group_norm fun(...): any
----@field gt fun(...): any
+---@field div fun(...): mtl.tensor
+---@field dropout fun(...): mtl.tensor
+---@field elu fun(...): mtl.tensor
+---@field embedding fun(...): mtl.tensor
+---@field eq fun(...): mtl.tensor
+---@field exp fun(...): mtl.tensor
+---@field expand fun(...): mtl.tensor
+---@field full fun(...): mtl.tensor
+---@field gather fun(...): mtl.tensor
+---@field ge fun(...): mtl.tensor
+---@field gelu fun(...): mtl.tensor
+---@field group_norm fun(...): mtl.tensor
+---@field gt fun(...): mtl.tensor
 ---@field io table
----@field isnan fun(...): any
----@field layer_norm fun(...): any
----@field le fun(...): any
----@field leaky_relu fun(...): any
----@field linear fun(...): any
+---@field isnan fun(...): mtl.tensor
+---@field layer_norm fun(...): mtl.tensor
+---@field le fun(...): mtl.tensor
+---@field leaky_relu fun(...): mtl.tensor
+---@field linear fun(...): mtl.tensor
 ---@field load fun(...): any
----@field log fun(...): any
----@field log_softmax fun(...): any
----@field lt fun(...): any
----@field manual_seed fun(...): any
----@field matmul fun(...): any
----@field max fun(...): any
----@field max_pool2d fun(...): any
----@field maximum fun(...): any
----@field mean fun(...): any
----@field min fun(...): any
----@field minimum fun(...): any
----@field mul fun(...): any
----@field ne fun(...): any
----@field neg fun(...): any
+---@field log fun(...): mtl.tensor
+---@field log_softmax fun(...): mtl.tensor
+---@field lt fun(...): mtl.tensor
+---@field manual_seed fun(...): nil
+---@field matmul fun(...): mtl.tensor
+---@field max fun(...): mtl.tensor
+---@field max_pool2d fun(...): mtl.tensor
+---@field maximum fun(...): mtl.tensor
+---@field mean fun(...): mtl.tensor
+---@field min fun(...): mtl.tensor
+---@field minimum fun(...): mtl.tensor
+---@field mul fun(...): mtl.tensor
+---@field ne fun(...): mtl.tensor
+---@field neg fun(...): mtl.tensor
 ---@field no_grad fun(...): any
----@field one_hot fun(...): any
----@field ones fun(...): any
----@field pad fun(...): any
----@field permute fun(...): any
----@field pow fun(...): any
----@field prelu fun(...): any
----@field rand fun(...): any
----@field randn fun(...): any
+---@field one_hot fun(...): mtl.tensor
+---@field ones fun(...): mtl.tensor
+---@field pad fun(...): mtl.tensor
+---@field permute fun(...): mtl.tensor
+---@field pow fun(...): mtl.tensor
+---@field prelu fun(...): mtl.tensor
+---@field rand fun(...): mtl.tensor
+---@field randn fun(...): mtl.tensor
 ---@field recipe fun(keys: mtl.recipe.keys): table
----@field relu fun(...): any
----@field reshape fun(...): any
+---@field relu fun(...): mtl.tensor
+---@field reshape fun(...): mtl.tensor
 ---@field save fun(...): any
----@field scatter_add fun(...): any
----@field select fun(...): any
----@field sigmoid fun(...): any
----@field sign fun(...): any
----@field silu fun(...): any
----@field slice fun(...): any
----@field softmax fun(...): any
----@field softplus fun(...): any
----@field sort fun(...): any
----@field sqrt fun(...): any
----@field square fun(...): any
----@field stack fun(...): any
+---@field scatter_add fun(...): mtl.tensor
+---@field select fun(...): mtl.tensor
+---@field sigmoid fun(...): mtl.tensor
+---@field sign fun(...): mtl.tensor
+---@field silu fun(...): mtl.tensor
+---@field slice fun(...): mtl.tensor
+---@field softmax fun(...): mtl.tensor
+---@field softplus fun(...): mtl.tensor
+---@field sort fun(...): mtl.tensor, mtl.tensor
+---@field sqrt fun(...): mtl.tensor
+---@field square fun(...): mtl.tensor
+---@field stack fun(...): mtl.tensor
 ---@field stages table
----@field std fun(...): any
----@field sub fun(...): any
----@field sum fun(...): any
----@field take fun(...): any
----@field tanh fun(...): any
+---@field std fun(...): mtl.tensor
+---@field sub fun(...): mtl.tensor
+---@field sum fun(...): mtl.tensor
+---@field take fun(...): mtl.tensor
+---@field tanh fun(...): mtl.tensor
 ---@field tensor fun(nested: any, dtype?: string): mtl.tensor
----@field topk fun(...): any
----@field transpose fun(...): any
----@field upsample fun(...): any
----@field var fun(...): any
----@field where fun(...): any
----@field zeros fun(...): any
+---@field topk fun(...): mtl.tensor, mtl.tensor
+---@field transpose fun(...): mtl.tensor
+---@field upsample fun(...): mtl.tensor
+---@field var fun(...): mtl.tensor
+---@field where fun(...): mtl.tensor
+---@field zeros fun(...): mtl.tensor
 local mtl = { nn = nn, loss = loss, kpi = kpi, metric = metric, policy = policy, optim = optim, when = when, data = data, transform = transform }
 
 return mtl

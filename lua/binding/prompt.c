@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -132,6 +133,49 @@ static unsigned char complete(EditLine *edit, int key)
     return result;
 }
 
+/* ---- the history's file: several prompts may be open, so each adds its lines to what is there ---- */
+
+/* To be closed, which ends the lock. NULL: the lines stay in this prompt only. */
+static FILE *open_history(const char *path)
+{
+    mode_t mask = umask(0077);
+    FILE *file = fopen(path, "a");
+    umask(mask);
+    if (file && (flock(fileno(file), LOCK_EX) != 0 || fseek(file, 0, SEEK_END) != 0)) {
+        fclose(file);
+        return NULL;
+    }
+    return file;
+}
+
+static void load_history(prompt *p)
+{
+    HistEvent event;
+    if (history(p->history, &event, H_LOAD, p->file) <= 2 * MOST_LINES)
+        return;
+    FILE *file = open_history(p->file);
+    if (!file)
+        return;
+    history(p->history, &event, H_SAVE, p->file); /* the last MOST_LINES of them */
+    fclose(file);
+}
+
+static void append_history(const char *path, const char *line)
+{
+    HistEvent event;
+    FILE *file = open_history(path);
+    History *one = history_init();
+    if (file && one) {
+        history(one, &event, H_SETSIZE, 1);
+        history(one, &event, H_ENTER, line);
+        history(one, &event, H_SAVE_FP, file);
+    }
+    if (one)
+        history_end(one);
+    if (file)
+        fclose(file);
+}
+
 /* core.prompt([history_file]): the file's folder must be there */
 static int l_prompt(lua_State *L)
 {
@@ -149,7 +193,7 @@ static int l_prompt(lua_State *L)
     history(p->history, &event, H_SETSIZE, MOST_LINES);
     history(p->history, &event, H_SETUNIQUE, 1);
     if (file)
-        history(p->history, &event, H_LOAD, file);
+        load_history(p);
     el_set(p->edit, EL_CLIENTDATA, p);
     el_set(p->edit, EL_PROMPT, show);
     el_set(p->edit, EL_EDITOR, "emacs");
@@ -188,18 +232,15 @@ static int p_read(lua_State *L)
     return 1;
 }
 
-/* prompt:add(line): to the history, and its file */
+/* prompt:add(line): to the history, and to the end of its file */
 static int p_add(lua_State *L)
 {
     prompt *p = luaL_checkudata(L, 1, PROMPT);
     HistEvent event;
     luaL_argcheck(L, p->history, 1, "this prompt was closed");
     history(p->history, &event, H_ENTER, luaL_checkstring(L, 2));
-    if (p->file) {
-        mode_t mask = umask(0077);
-        history(p->history, &event, H_SAVE, p->file);
-        umask(mask);
-    }
+    if (p->file)
+        append_history(p->file, luaL_checkstring(L, 2));
     return 0;
 }
 

@@ -2,6 +2,7 @@
 local nearest = require "mtl.nearest"
 local param = require "mtl.param"
 local place = require "mtl.place"
+local sorted = require "mtl.sorted"
 
 local arguments = {}
 
@@ -12,12 +13,7 @@ end
 
 --- Option names for messages.
 function arguments.keys(definition)
-  local list = {}
-  for name in pairs(definition.params) do
-    list[#list + 1] = name
-  end
-  table.sort(list)
-  return list
+  return sorted(definition.params)
 end
 
 function arguments.unknown(definition, key)

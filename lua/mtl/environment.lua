@@ -2,6 +2,7 @@
 -- changed, and metatables that are not the recipe's own are not seen. What catches errors does not catch being stopped,
 -- and functions of C that may take long say so (core.box).
 local core = require "mtl.core"
+local strict = require "mtl.strict"
 
 local environment = {}
 
@@ -240,7 +241,7 @@ function environment.new()
   guard_load(env)
   guard_output(env)
   guard_metatables(env)
-  return env
+  return setmetatable(env, { __metatable = false, __index = strict(env) })
 end
 
 return environment

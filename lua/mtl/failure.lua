@@ -26,23 +26,24 @@ local function mib(bytes)
 end
 
 -- Where memory ran out at the cap: how much there is, and how to change it.
-local function explain(message)
+local function explain(message, cap)
   local use = core.memory()
-  local lua = message == "not enough memory"
-  if use.limit == 0 or not lua and not message:find("and the limit reached", 1, true) then
+  local lua, limit = message == "not enough memory", cap or use.limit
+  if limit == 0 or not lua and not message:find("and the limit reached", 1, true) then
     return message
   end
   return ("%s; tensors and Lua may take %s together: --memory SIZE allows more"):format(lua
-    and ("out of memory: tensors take %s, Lua %s"):format(mib(use.bytes), mib(use.lua)) or message, mib(use.limit))
+    and ("out of memory: tensors take %s, Lua %s"):format(mib(use.bytes), mib(use.lua)) or message, mib(limit))
 end
 
 --- What to tell people about anything that pcall caught, and the exit status.
+-- @param cap of memory, where it was lifted since
 -- @return message, status
-function failure.describe(e)
+function failure.describe(e, cap)
   if failure.is(e) then
-    return explain(e.message), e.status
+    return explain(e.message, cap), e.status
   end
-  return explain(tostring(e)), 1
+  return explain(tostring(e), cap), 1
 end
 
 --- An error caught while training, as a failure where libmtl's last one was the machine's fault, else as it is.

@@ -1,6 +1,7 @@
 --- A run folder: recipe/, run.json, metrics.jsonl, checkpoint.safetensors, summary.json.
 local core = require "mtl.core"
 local form = require "mtl.form"
+local mark = require "mtl.mark"
 local path = require "mtl.path"
 
 local folder = {}
@@ -14,7 +15,8 @@ end
 
 local FORM = { recipe = { name = "string", ["file?"] = "string", ["bundle?"] = "string",
   folder = "string" }, seed = "number",
-  device = "string", set = { "table" }, data = { ["dir?"] = "string" }, ["max_steps?"] = "integer" }
+  device = "string", set = { "table" }, data = { ["dir?"] = "string" }, ["max_steps?"] = "integer",
+  ["mark?"] = "string" }
 
 --- What run.json says. Errors name the file.
 function folder.info(out)
@@ -126,7 +128,7 @@ function folder.describe(out, recipe, t, options)
     core.file_write(to, file.text)
   end
   local set = t.sources[1].set
-  core.file_write(path.join(out, "run.json"), core.json_encode({
+  local info = {
     format = folder.FORMAT,
     recipe = { name = recipe.name, file = files and files[1] and files[1].name,
       bundle = options.bundle, folder = t.folder == core.realpath(path.join(out, "recipe")) and "recipe" or t.folder },
@@ -137,7 +139,9 @@ function folder.describe(out, recipe, t, options)
     max_steps = options.max_steps, sandbox = sandbox(), version = core.VERSION, started = os.date "!%Y-%m-%dT%H:%M:%SZ",
     host = { system = core.uname(), cpu = core.cpu_model(), cores = core.cores(), isa = core.isa(),
       blas = core.blas() },
-  }, true) .. "\n")
+  }
+  info.mark = mark.of(out, info)
+  core.file_write(path.join(out, "run.json"), core.json_encode(info, true) .. "\n")
 end
 
 return folder

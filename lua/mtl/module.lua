@@ -5,6 +5,7 @@ local core = require "mtl.core"
 local declare = require "mtl.declare"
 local device = require "mtl.device"
 local nearest = require "mtl.nearest"
+local sorted = require "mtl.sorted"
 
 local module = { methods = {} }
 local methods = module.methods
@@ -34,15 +35,6 @@ local function adopt(self, top)
     owner[node[2]] = top
     adopt(node[2], top)
   end
-end
-
-local function output_names(self)
-  local names = {}
-  for name in pairs(self.outputs) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  return names
 end
 
 -- { 3 } stands for { { 3 } }; by name, or in the order of the model's inputs.
@@ -76,7 +68,7 @@ function methods:freeze(options)
       fail(("freeze: unknown option '%s'%s"):format(tostring(key), nearest.hint(key, freeze_keys)))
     end
   end
-  local names = self.type == "graph" and output_names(self) or nil
+  local names = self.type == "graph" and sorted(self.outputs) or nil
   local text = core.json_encode(self:description(names))
   local model = core.model(text)
   local shapes = shapes_of(model, options.inputs)

@@ -13,9 +13,11 @@ local SECONDS = 0.1    -- between two drawings
 local MOST_TASKS = 12  -- lines for tasks
 local SMOOTHING = 0.9  -- of samples per second
 
---- @param options quiet; max_steps; and for tests: terminal, utf8, file, clock
+--- @param options quiet; max_steps; device, which is named unless it is the CPU; and for tests: terminal, utf8, file,
+-- clock
 function progress.new(options)
-  local self = setmetatable({ quiet = options.quiet, max_steps = options.max_steps }, progress)
+  local self = setmetatable({ quiet = options.quiet, max_steps = options.max_steps, device = options.device },
+    progress)
   self.file = options.file or io.stdout
   self.clock = options.clock or core.clock
   self.terminal = options.terminal
@@ -83,10 +85,15 @@ function progress:start(info)
   self.first = info.resumed or 0
   self.began, self.drawn = self.clock(), nil
   plan(self, info)
-  say(self, ("%s: %s parameters (%s shared), %s examples to train on, seed %s"):format(info.recipe.name,
-    text.count(info.parameters), text.count(info.shared), text.count(info.rows.train), info.seed))
+  say(self, ("%s: %s parameters (%s shared), %s examples to train on, seed %s%s"):format(info.recipe.name,
+    text.count(info.parameters), text.count(info.shared), text.count(info.rows.train), info.seed,
+    (self.device or "cpu") ~= "cpu" and ", on " .. self.device or ""))
   if info.resumed then
     say(self, ("going on from step %s"):format(text.count(info.resumed)))
+  end
+  if self.screen and (self.device or ""):find "^opencl" then -- until the bar comes, maybe for seconds
+    self.screen:draw { ("the first step on %s compiles its kernels, where that was not done before"):format(
+      self.device) }
   end
 end
 

@@ -4,9 +4,11 @@ local checkpoint = require "mtl.checkpoint"
 local evaluate = require "mtl.evaluate"
 local folder = require "mtl.folder"
 local keep = require "mtl.keep"
+local mark = require "mtl.mark"
 local nearest = require "mtl.nearest"
 local path = require "mtl.path"
 local predictor = require "mtl.predictor"
+local sorted = require "mtl.sorted"
 local training = require "mtl.training"
 local trainer = require "mtl.trainer"
 local transfer = require "mtl.transfer"
@@ -31,14 +33,12 @@ local function recipe_file(dir, name)
   return absolute and file or error(message, 0)
 end
 
--- The folder that relative paths of data start at. run.json may come from anyone: what it names is that folder where
--- such a recipe lies, or the bundle that the recipe came in.
-local function data_folder(recipe)
-  local bundle = recipe.bundle and not recipe.bundle:find "/" and path.join(recipe.folder, recipe.bundle)
-  if core.stat(path.join(recipe.folder, recipe.file))
-    or bundle and core.stat(bundle) and require "mtl.bundle".is(bundle) then
-    return recipe.folder
-  end
+-- Folders that the recipe of a run may read besides its own: what was named now, and what the run's user once named.
+local function roots_of(dir, info, data_dir)
+  local ours = mark.fits(dir, info)
+  local list = { data_dir or ours and info.data.dir or nil }
+  list[#list + 1] = (ours or info.recipe.folder == path.join(dir, "recipe")) and info.recipe.folder or nil
+  return list
 end
 
 --- The recipe of a run folder, loaded as it was for the run (its overrides, data folders).
@@ -54,7 +54,7 @@ function run.open(dir, options)
   if path.confined() then -- a recipe that loads a run opens no folder by that
     path.check(file, "read")
   else
-    for _, root in pairs { data_folder(info.recipe), options.data_dir or info.data.dir } do
+    for _, root in ipairs(roots_of(dir, info, options.data_dir)) do
       roots[#roots + 1] = core.realpath(root) -- folders that are gone are missed when data are read
     end
   end
@@ -182,12 +182,7 @@ function run.evaluate(self, split, watch)
   end
   split = split or "test"
   if not t.rows[split] then
-    local names = {}
-    for name in pairs(t.rows) do
-      names[#names + 1] = name
-    end
-    table.sort(names)
-    error(("evaluate: the data have no split '%s'; they have %s"):format(split, table.concat(names, ", ")), 0)
+    error(("evaluate: the data have no split '%s'; they have %s"):format(split, table.concat(sorted(t.rows), ", ")), 0)
   end
   return evaluate.run(t, split, index, nil, watch)
 end

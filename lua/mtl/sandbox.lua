@@ -4,6 +4,7 @@ local core = require "mtl.core"
 local environment = require "mtl.environment"
 local path = require "mtl.path"
 local place = require "mtl.place"
+local strict = require "mtl.strict"
 
 local sandbox = {}
 
@@ -62,15 +63,17 @@ local function make_require(box, env)
   end
 end
 
--- With trust: Lua as it is; require also finds the files beside the recipe, first.
+-- With trust: Lua as it is, but that a name without a value is an error here too; require also finds the files beside
+-- the recipe, first.
 local function trusted_environment(box)
+  local env = setmetatable({}, { __index = strict(_G), __newindex = _G })
   table.insert(package.searchers, 2, function(name)
     local absolute, shown = find(box, name)
     if absolute then
-      return compile(box, absolute, shown, _G), shown
+      return compile(box, absolute, shown, env), shown
     end
   end)
-  return _G
+  return env
 end
 
 --- Makes a recipe's file ready to run: sandbox.load(file, { trust =, roots = { folders it may read } }).

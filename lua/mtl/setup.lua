@@ -4,6 +4,7 @@ local core = require "mtl.core"
 local declare = require "mtl.declare"
 local gradients = require "mtl.gradients"
 local path = require "mtl.path"
+local policy = require "mtl.policy"
 
 local setup = {}
 
@@ -26,10 +27,9 @@ function setup.refuse_policies(recipe)
   end
   for _, stage in ipairs(recipe.stages) do
     local p = stage.policy
-    local wants = p.wants_after and "looks at one batch twice" or p.batches > 1 and "draws three batches a step"
-      or p.at == "representation" and "works on the gradients of one representation"
-    local why = wants and recipe.accumulate > 1 and wants .. ": not with accumulate"
-      or wants and own_data and p.batches == 1 and wants .. ": not with a data set for each task"
+    local excludes = policy.excludes(p)
+    local why = recipe.accumulate > 1 and excludes.accumulate and excludes.accumulate .. ": not with accumulate"
+      or own_data and excludes.data and excludes.data .. ": not with a data set for each task"
       or no_representation(recipe, stage)
     if why then
       error(("stage '%s': policy.%s %s"):format(stage.name, p.type, why), 0)

@@ -4,6 +4,7 @@
 local core = require "mtl.core"
 local failure = require "mtl.failure"
 local path = require "mtl.path"
+local sorted = require "mtl.sorted"
 
 local tensorboard = {}
 tensorboard.__index = tensorboard
@@ -97,13 +98,8 @@ function tensorboard.open(dir, name, step)
 end
 
 -- Names in order, so that the same run gives the same tags in the same places.
-local function sorted(t)
-  local names = {}
-  for name in pairs(type(t) == "table" and t or {}) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  return names
+local function names_of(t)
+  return sorted(type(t) == "table" and t or {})
 end
 
 --- A line of metrics.jsonl; only those of kind step, valid and test have scalars.
@@ -115,12 +111,12 @@ function tensorboard:add(line)
   for _, key in ipairs { "loss", "lr", "samples_per_s" } do
     scalar(list, key, line[key])
   end
-  for _, name in ipairs(sorted(line.tasks)) do
+  for _, name in ipairs(names_of(line.tasks)) do
     local task, prefix = line.tasks[name], name .. "/" .. (kind ~= "step" and kind .. "/" or "")
     for _, key in ipairs { "loss", "kpi", "kpi_ema", "weight" } do
       scalar(list, prefix .. key, task[key])
     end
-    for _, key in ipairs(sorted(task.metrics)) do
+    for _, key in ipairs(names_of(task.metrics)) do
       scalar(list, prefix .. key, task.metrics[key])
     end
   end

@@ -6,6 +6,7 @@ local form = require "mtl.form"
 local log = require "mtl.compare.log"
 local path = require "mtl.path"
 local stats = require "mtl.compare.stats"
+local sorted = require "mtl.sorted"
 
 local results = {}
 
@@ -58,15 +59,6 @@ function results.of(dir)
   end
   return { seed = info.seed, device = info.device, mtl = info.version, steps = summary.steps,
     epochs = summary.epochs, test = figures_of(summary.test) }
-end
-
-local function sorted(t)
-  local names = {}
-  for name in pairs(t) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  return names
 end
 
 --- The mean of each figure over runs: { { task, name ("kpi", "loss" or a metric's), n, mean, sd, half }, ... }, by task

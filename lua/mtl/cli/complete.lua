@@ -5,6 +5,7 @@ local context = require "mtl.cli.context"
 local declare = require "mtl.declare"
 local members = require "mtl.cli.members"
 local path = require "mtl.path"
+local sorted = require "mtl.sorted"
 
 local complete = {}
 
@@ -15,15 +16,6 @@ local keywords = {}
 for word in ([[and break do else elseif end false for function goto if in local nil not or repeat return then true
   until while]]):gmatch "%a+" do
   keywords[word] = true
-end
-
-local function sorted_keys(t)
-  local list = {}
-  for key in pairs(t) do
-    list[#list + 1] = key
-  end
-  table.sort(list)
-  return list
 end
 
 -- Those that begin so. What begins with "_" is shown to who asks for it.
@@ -118,7 +110,7 @@ local function names(word, at, env)
   local inside = at.inside
   if inside and inside.open == "{" and (at.last == "{" or at.last == "," or at.last == ";") then
     local keys = keys_of(inside, env)
-    found = keys and starting(sorted_keys(keys), word, " = ") or found
+    found = keys and starting(sorted(keys), word, " = ") or found
     if #found > 0 then
       return word, found
     end
@@ -130,7 +122,7 @@ local function names(word, at, env)
   for _, name in ipairs(members.names(env)) do
     all[name] = true
   end
-  for _, name in ipairs(starting(sorted_keys(all), word)) do
+  for _, name in ipairs(starting(sorted(all), word)) do
     found[#found + 1] = all[name] and name or nil
   end
   return word, found

@@ -44,9 +44,9 @@ local function without_place(message)
   return message:find "attempt to " and message or (message:gsub("^mtl/[%w_/]+%.lua:%d+: ", ""))
 end
 
---- Writes an error as one line on stderr; returns the exit status.
-function cli.report(e)
-  local message, status = failure.describe(e)
+--- Writes an error as one line on stderr; returns the exit status. @param cap of memory, where it was lifted since
+function cli.report(e, cap)
+  local message, status = failure.describe(e, cap)
   core.memory_limit(0) -- what used it up may still be held
   if type(e) == "table" and not failure.is(e) and not (getmetatable(e) or {}).__tostring then
     message = "the recipe raised an error that is a table, not a text"

@@ -51,6 +51,7 @@ end
 function open.confine(options, folders, exec)
   core.catch_signals(false) -- nothing to save yet
   open.cap(options)
+  require "mtl.mark".ready()
   if not options.trust then
     package.path, package.cpath = "", "" -- all of mtl is within the program
     core.refuse_links()

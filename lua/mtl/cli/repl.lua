@@ -4,20 +4,9 @@ local core = require "mtl.core"
 local chunk = require "mtl.cli.chunk"
 local cli = require "mtl.cli"
 local open = require "mtl.cli.open"
-local path = require "mtl.path"
 local place = require "mtl.place"
+local state = require "mtl.state"
 local text = require "mtl.cli.text"
-
--- $XDG_STATE_HOME/mtl/history, its folder for its owner alone; nil where there is no place for one.
-local function history_file()
-  local state, home = os.getenv "XDG_STATE_HOME", os.getenv "HOME"
-  local base = state and state:match "^/" and state or home and home:match "^/" and path.join(home, ".local/state")
-  if not base or not pcall(core.mkdir, base) then
-    return nil
-  end
-  local folder = path.join(base, "mtl")
-  return core.private_folder(folder) and path.join(folder, "history") or nil
-end
 
 local kept = 0 -- values of the last result
 
@@ -36,8 +25,11 @@ local function print_values(values)
   end
 end
 
--- Runs a piece of what was typed, all of it: printing too may take long, or fail.
-local function run(hand, piece)
+-- Runs a piece of what was typed, all of it: printing too may take long, or fail. @param cap of memory
+local function run(hand, piece, cap)
+  if cap and core.memory().limit ~= cap then
+    core.memory_limit(cap)
+  end
   if piece.device then
     print(hand:device(piece.device ~= true and piece.device or nil))
     return
@@ -67,8 +59,8 @@ local function places()
 end
 
 -- Says what went wrong, and how it came to that where one line of input does not say it.
--- @param list of places; pressed: whether ^C was
-local function report(message, list, pressed)
+-- @param list of places; pressed: whether ^C was; cap: of memory, as it was then
+local function report(message, list, pressed, cap)
   io.stdout:flush()
   local plain = tostring(message)
   local first = list[1] or "prompt:1"
@@ -81,7 +73,7 @@ local function report(message, list, pressed)
   if pressed and plain:find "interrupted" then
     io.stderr:write(plain:find "^interrupted" and plain or "interrupted", "\n")
   else
-    cli.report(message)
+    cli.report(message, cap)
   end
   if #list > 1 or #list == 1 and list[1] ~= "prompt:1" then
     io.stderr:write("  at ", text.clean(table.concat(list, ", from ", 1, math.min(#list, 5))), "\n")
@@ -119,14 +111,15 @@ local function interrupt_coroutines()
   coroutine.resume, coroutine.wrap, coroutine.close = core.box.resume, core.box.wrap, core.box.close -- luacheck: ignore
 end
 
-local function run_interruptible(hand, piece)
+local function run_interruptible(hand, piece, cap)
   local list, pressed = {}, false
   local caught, ok, message = core.interruptible(xpcall, run, function(e)
     list, pressed = places(), core.interrupted() ~= nil
     return e
-  end, hand, piece)
+  end, hand, piece, cap)
   if not (caught and ok) then
-    report(caught and message or ok, list, pressed)
+    core.memory_limit(0) -- what used it up may still be held; the next piece has the cap again
+    report(caught and message or ok, list, pressed, cap)
     core.recording(true) -- the error may have left it off
     collectgarbage "incremental"
   elseif hand.note then
@@ -136,8 +129,8 @@ local function run_interruptible(hand, piece)
 end
 
 local function interactive(hand)
-  local read, remember = reader(core.prompt(history_file()))
-  local names = hand:names()
+  local read, remember = reader(core.prompt(state "history"))
+  local names, cap = hand:names(), core.memory().limit
   print(("mtl %s (%s): mtl, %s%s. `help` says more, ^D leaves."):format(core.VERSION, _VERSION,
     table.concat(hand.parts, ", "), #names > 0 and "; " .. table.concat(names, ", ") or ""))
   while true do
@@ -146,7 +139,7 @@ local function interactive(hand)
       remember(lines)
     end
     if piece then
-      run_interruptible(hand, piece)
+      run_interruptible(hand, piece, cap)
     elseif wrong then
       report(wrong, {})
     elseif piece == nil then

@@ -1,7 +1,9 @@
 --- mtl run: trains a recipe, or that of a bundle, into a run folder, or goes on with a run.
 local core = require "mtl.core"
 local args = require "mtl.cli.args"
+local device = require "mtl.device"
 local folder = require "mtl.folder"
+local mark = require "mtl.mark"
 local open = require "mtl.cli.open"
 local path = require "mtl.path"
 local wall = require "mtl.wall"
@@ -88,7 +90,7 @@ local function resume(options, rest)
   check_settings(options, info)
   options.seed, options.set = info.seed, info.set
   options.device = options.device or info.device
-  options.data = options.data or info.data and info.data.dir
+  options.data = options.data or mark.fits(run, info) and info.data.dir or nil
   confine(options, run)
   if b then
     folder.same_recipe(run, b:code())
@@ -129,7 +131,8 @@ local function leave_report(progress, outcome)
 end
 
 local function train(recipe, files, options)
-  local progress = require "mtl.progress".new { quiet = options.quiet, max_steps = options.max_steps }
+  local progress = require "mtl.progress".new { quiet = options.quiet, max_steps = options.max_steps,
+    device = options.device or recipe.device or device.default() }
   local outcome = require "mtl.report.outcome".new()
   core.follow_parent()
   local ok, result = pcall(require "mtl.trainer".train, recipe, {

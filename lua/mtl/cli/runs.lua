@@ -3,6 +3,7 @@ local core = require "mtl.core"
 local folder = require "mtl.folder"
 local path = require "mtl.path"
 local text = require "mtl.cli.text"
+local sorted = require "mtl.sorted"
 
 -- The last line of metrics.jsonl that is whole: where an unfinished run stands.
 local function last_record(file)
@@ -33,12 +34,8 @@ local function when(started)
 end
 
 local function kpis(test)
-  local names, list = {}, {}
-  for name in pairs(test) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  for i, name in ipairs(names) do
+  local list = {}
+  for i, name in ipairs(sorted(test)) do
     list[i] = ("%s %s"):format(name, text.kpi(type(test[name]) == "table" and test[name].kpi or nil))
   end
   return table.concat(list, "  ")

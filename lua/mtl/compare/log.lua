@@ -1,5 +1,6 @@
 --- Reads metrics.jsonl for a comparison.
 local core = require "mtl.core"
+local sorted = require "mtl.sorted"
 
 local log = {}
 
@@ -17,12 +18,8 @@ end
 
 -- The mean KPI of a validation record over its tasks.
 local function mean_kpi(kpis)
-  local sum, n, names = 0, 0, {}
-  for name in pairs(kpis) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  for _, name in ipairs(names) do
+  local sum, n = 0, 0
+  for _, name in ipairs(sorted(kpis)) do
     sum, n = sum + kpis[name], n + 1
   end
   return n > 0 and sum / n or nil

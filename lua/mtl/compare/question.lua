@@ -49,6 +49,25 @@ local function read_guard(p, entry)
   return { task = entry[1], most = most }
 end
 
+-- Rows that policies are compared with are not tested themselves: of what is asked for, something should be left.
+local function check_tested(p)
+  local asked = false
+  for _, row in ipairs(p.rows) do
+    local reference = false
+    for _, name in ipairs(p.against) do
+      reference = reference or name == row.name
+    end
+    if row.kind == "policy" and not reference then
+      return
+    end
+    asked = asked or row.kind == "policy"
+  end
+  if asked then
+    error(("compare: --against %s names every policy that is asked for, which leaves none to test; --policies should "
+      .. "name one more, or --against what they are compared with, as uniform"):format(table.concat(p.against, ",")), 0)
+  end
+end
+
 --- Puts the question into a plan; what the options leave out stays as it stands there.
 -- @param options primary (text), against (text), guard { { task, text } }
 function question.add(p, options)
@@ -76,6 +95,7 @@ function question.add(p, options)
       end
     end
   end
+  check_tested(p)
   if options.guard or not p.guards then
     p.guards = core.array {}
     for i, entry in ipairs(options.guard or {}) do

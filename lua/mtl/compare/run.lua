@@ -5,6 +5,7 @@ local core = require "mtl.core"
 local failure = require "mtl.failure"
 local path = require "mtl.path"
 local text = require "mtl.cli.text"
+local sorted = require "mtl.sorted"
 
 local run = {}
 
@@ -136,13 +137,8 @@ function run.progress(total, quiet)
   local done, running, began, drawn = 0, {}, core.clock(), nil
   local function draw()
     local left = done > 0 and (" %s left"):format(text.duration((core.clock() - began) / done * (total - done))) or ""
-    local names = {}
-    for id in pairs(running) do
-      names[#names + 1] = id
-    end
-    table.sort(names)
     screen:draw { ("%s  %d/%d runs %s"):format(text.bar(done / total, 30, text.utf8() and "line" or "ascii"), done,
-      total, left), "  " .. table.concat(names, "  ") }
+      total, left), "  " .. table.concat(sorted(running), "  ") }
     drawn = core.clock()
   end
   return function(job, state)

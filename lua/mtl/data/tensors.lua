@@ -8,16 +8,8 @@ local pixels = require "mtl.data.pixels"
 local sample = require "mtl.data.sample"
 local set = require "mtl.data.set"
 local split = require "mtl.data.split"
+local sorted = require "mtl.sorted"
 local transform = require "mtl.transform"
-
-local function sorted(t)
-  local names = {}
-  for name in pairs(t) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  return names
-end
 
 local function tensor(what, t)
   if core.type(t) ~= "mtl.tensor" or t:rank() < 1 then

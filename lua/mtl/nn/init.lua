@@ -1,7 +1,7 @@
 --- Layers and containers, as declarations: nn.linear(nil, 50), nn.conv2d(1, 10, 5, { stride = 2 }), nn.sequential {
 -- ... }. There is one constructor for each layer type of the core: its positional options in order (nil: the
 -- default, or a width that is inferred), then a table of options by name. nn.graph describes a whole model
--- (mtl.recipe's key `model`).
+-- (graph.lua).
 local core = require "mtl.core"
 local declare = require "mtl.declare"
 local module = require "mtl.module"
@@ -69,47 +69,5 @@ for _, layer in ipairs(core.layer_types()) do
   end
   nn.define(definition)
 end
-
--- A node is { "name", layer, from = "input" | { "a", "b" } }; from: the node before it.
-local function nodes_wrong(nodes)
-  for i, node in ipairs(nodes) do
-    local layer = type(node) == "table" and declare.is(node[2], "nn") and node[2].type ~= "graph"
-    if not layer or type(node[1]) ~= "string" then
-      return ("nodes[%d] should be { \"name\", layer, from = \"name of what it reads\" }"):format(i)
-    end
-    for key, value in pairs(node) do
-      if key ~= 1 and key ~= 2 and (key ~= "from" or type(value) ~= "string" and type(value) ~= "table") then
-        return ("nodes[%d] ('%s'): it has a name, a layer, and from: a name or a list of names"):format(i, node[1])
-      end
-    end
-  end
-  return #nodes == 0 and "nodes should be a list of at least one node" or nil
-end
-
---- A model of named nodes: nn.graph { inputs = { "input" }, nodes = { { "trunk", nn.linear(nil, 50) }, { "heads.left",
--- nn.linear(50, 10), from = "trunk" } }, outputs = { left = "heads.left" } }. Outputs are tasks.
-nn.define {
-  name = "graph",
-  params = {
-    inputs = { default = { "input" }, type = "strings" },
-    nodes = { required = true, type = "table", check = nodes_wrong },
-    outputs = { required = true, type = "table" },
-  },
-  --- @param tasks names of the outputs, in the order of their masks
-  description = function(self, tasks)
-    module.check_free(self)
-    local nodes, outputs, before = core.array {}, core.array {}, self.inputs[1]
-    for i, node in ipairs(self.nodes) do
-      local from = node.from or before
-      from = type(from) == "string" and { from } or from
-      nodes[i] = { name = node[1], inputs = from, module = node[2]:description() }
-      before = node[1]
-    end
-    for i, task in ipairs(tasks) do
-      outputs[i] = { name = task, node = self.outputs[task] }
-    end
-    return { type = "graph", inputs = self.inputs, nodes = nodes, outputs = outputs }
-  end,
-}
 
 return nn

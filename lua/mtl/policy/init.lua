@@ -84,4 +84,12 @@ function family.check(policy, tasks, known)
   return unknown_task(policy, known) or policy.names_wrong and policy:names_wrong(known, tasks) or nil
 end
 
+--- What a policy does not go with, by key of the recipe, and why: accumulate; data, a data set for each task; diagnose.
+function family.excludes(policy)
+  local why = policy.wants_after and "looks at one batch twice" or policy.batches > 1 and "draws three batches a step"
+    or policy.at == "representation" and "works on the gradients of one representation" or nil
+  return { accumulate = why or policy.soft and "needs the whole batch at once" or nil,
+    data = policy.batches == 1 and why or nil, diagnose = policy.soft and "mixes losses and KPIs in one sweep" or nil }
+end
+
 return family

@@ -101,6 +101,7 @@ function recipe.new(t)
   r.optimizer = r.optimizer or require "mtl.optim".adam() -- so that --set can change it
   override.apply(r, recipe.overrides, schema_at)
   check.keys(r, keys, "recipe", fail)
+  r.set = recipe.overrides
   if (r.trunk == nil) == (r.model == nil) then
     fail(r.trunk and "recipe: trunk and model exclude one another" or "recipe: trunk is missing; it should be a layer "
       .. "that all tasks share, as nn.sequential { ... } (or model, an nn.graph)", r.model)
@@ -114,7 +115,6 @@ function recipe.new(t)
   if not r.name:find "^[%w_][%w_%-%.]*$" then -- it names the run's folder
     fail(("recipe: name is '%s', which should be letters, digits, '_', '-' and '.'"):format(r.name), "name")
   end
-  r.set = recipe.overrides
   return setmetatable(r, meta)
 end
 

@@ -113,6 +113,18 @@ local function alone(r, by_name, fail)
     freeze = {}, reset_optimizer = false } }
 end
 
+-- --set of the recipe's policy, where every stage that has something to weigh has its own, would change nothing.
+-- @param own place of the first such stage, or nil
+local function refuse_unused_policy(r, own, fail)
+  for _, entry in ipairs(r.set) do
+    if entry[1]:find "^policy%f[.\0]" then
+      local why = own and ("stages have policies of their own; --set stages.%d.%s=%s changes that of stage '%s'")
+        :format(own, entry[1], entry[2], r.stages[own].name) or "no stage trains more than one task"
+      fail(("--set %s=%s would change nothing: %s"):format(entry[1], entry[2], why))
+    end
+  end
+end
+
 --- Reads stages, or makes the one that a recipe without them has.
 function stages.read(r, by_name, fail)
   if r.stages and r.ends then
@@ -126,13 +138,19 @@ function stages.read(r, by_name, fail)
   if #r.stages == 0 then
     fail("stages is an empty list", "stages")
   end
-  local prepared, names = {}, {}
+  local prepared, names, own, served = {}, {}, nil, not r.staged or r.flat or r.only
   for i, stage in ipairs(r.stages) do
+    local policy = param.plain(stage) and stage.policy
     read_stage(stage, i, r, by_name, prepared, fail)
+    served = served or not policy and #stage.tasks > 1 -- by the recipe's policy
+    own = own or policy and #stage.tasks > 1 and i
     if names[stage.name] then
       fail(("stages %d and %d are both named '%s'"):format(names[stage.name], i, stage.name), stage.name)
     end
     names[stage.name] = i
+  end
+  if not served then
+    refuse_unused_policy(r, own, fail)
   end
   if r.flat and r.staged then -- in place of the stages one, of all tasks, under the recipe's policy and optimizer
     r.stages, r.staged = { { name = "all", ends = all_along("flat", r.stages, fail) } }, false
@@ -147,12 +165,11 @@ end
 --- Refuses policies through the KPI where the recipe sums the gradients of several sweeps.
 function stages.check_soft(r, fail)
   for _, stage in ipairs(r.stages) do
-    if stage.policy.soft and r.accumulate > 1 then
-      fail(("stage '%s': through_kpi needs the whole batch at once, so it does not go with accumulate = %d"):format(
-        stage.name, r.accumulate), stage.policy)
-    elseif stage.policy.soft and r.diagnose > 0 then
-      fail(("stage '%s': through_kpi mixes losses and KPIs in one sweep, so it does not go with diagnose"):format(
-        stage.name), stage.policy)
+    local excludes = require "mtl.policy".excludes(stage.policy)
+    local key = stage.policy.soft and (r.accumulate > 1 and "accumulate" or r.diagnose > 0 and "diagnose")
+    if key then
+      fail(("stage '%s': through_kpi %s, so it does not go with %s = %d"):format(stage.name, excludes[key], key,
+        r[key]), stage.policy)
     end
   end
 end

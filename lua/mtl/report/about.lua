@@ -3,17 +3,14 @@ local html = require "mtl.report.html"
 local line_of = require "mtl.compare.run".line
 local path = require "mtl.path"
 local text = require "mtl.cli.text"
+local sorted = require "mtl.sorted"
 
 local about = {}
 
 -- The mean KPI of the test over the tasks that have one.
 local function mean_kpi(test)
-  local sum, n, names = 0, 0, {}
-  for name in pairs(test or {}) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  for _, name in ipairs(names) do
+  local sum, n = 0, 0
+  for _, name in ipairs(sorted(test or {})) do
     local kpi = type(test[name]) == "table" and test[name].kpi
     if type(kpi) == "number" then
       sum, n = sum + kpi, n + 1

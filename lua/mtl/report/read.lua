@@ -3,6 +3,7 @@ local core = require "mtl.core"
 local folder = require "mtl.folder"
 local form = require "mtl.form"
 local path = require "mtl.path"
+local sorted = require "mtl.sorted"
 
 local read = {}
 
@@ -109,12 +110,7 @@ local function task_names(run)
       add(name)
     end
   end
-  local rest = {}
-  for name in pairs(run.test or {}) do
-    rest[#rest + 1] = name
-  end
-  table.sort(rest)
-  for _, name in ipairs(rest) do
+  for _, name in ipairs(sorted(run.test or {})) do
     add(name)
   end
   return names
