@@ -274,6 +274,12 @@ bool mtl_cl_has_fp64(const mtl_tensor *on)
     return mtl_cl_device_of(on)->fp64;
 }
 
+size_t mtl_cl_group(const mtl_tensor *on, int64_t n)
+{
+    enum { CPU_GROUP = 1024 };
+    return mtl_cl_is_cpu(on) && n >= 16 * CPU_GROUP ? CPU_GROUP : MTL_CL_GROUP;
+}
+
 int mtl_cl_units(const mtl_tensor *on)
 {
     return mtl_cl_device_of(on)->units;
