@@ -17,7 +17,8 @@ static cl_int lost(void)
 #define REAL(name) __typeof__(name) *real = (__typeof__(name) *)dlsym(RTLD_NEXT, #name)
 
 cl_int clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint dims, const size_t *from,
-                              const size_t *global, const size_t *local, cl_uint n, const cl_event *wait, cl_event *event)
+                              const size_t *global, const size_t *local, cl_uint n, const cl_event *wait,
+                              cl_event *event)
 {
     REAL(clEnqueueNDRangeKernel);
     kernels++;

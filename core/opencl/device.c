@@ -112,10 +112,10 @@ static mtl_status upload(mtl_cl_device *d, mtl_cl_stage *s, const mtl_tensor *t,
     if (s->taken)
         d->cl->clReleaseEvent(s->taken);
     s->taken = NULL;
-    return mtl_cl_check(d,
-                        d->cl->clEnqueueCopyBuffer(d->queue, s->landing, mtl_cl_memory(t), 0, t->offset, bytes, 1,
-                                                   &s->done, &s->taken),
-                        "write");
+    return mtl_cl_check(
+        d,
+        d->cl->clEnqueueCopyBuffer(d->queue, s->landing, mtl_cl_memory(t), 0, t->offset, bytes, 1, &s->done, &s->taken),
+        "write");
 }
 
 static mtl_status cl_write(mtl_tensor *t, const void *host)

@@ -7,8 +7,8 @@
 
 enum { MTL_CL_STAGES = 8 };
 
-/* Page-locked host memory that a write is copied to, so that the caller need not wait for the device; and memory of a GPU
-   that large writes go to first, by a queue of their own, while the device works. */
+/* Page-locked host memory that a write is copied to, so that the caller need not wait for the device; and memory of a
+   GPU that large writes go to first, by a queue of their own, while the device works. */
 typedef struct {
     cl_mem buffer, landing;
     void *host;
@@ -27,8 +27,8 @@ typedef struct {
     cl_context context;
     cl_command_queue queue, uploads;
     size_t allowed, allocated; /* bytes; allowed 0: what the device has */
-    char name[256];     /* "opencl:1 (NVIDIA H100, 81559 MiB)" */
-    char identity[640]; /* device, driver and platform: what compiled programs depend on */
+    char name[256];            /* "opencl:1 (NVIDIA H100, 81559 MiB)" */
+    char identity[640];        /* device, driver and platform: what compiled programs depend on */
     bool cpu, fp64;
     int units;
     bool building; /* a kernel was compiled: the context's hook was told */

@@ -1,8 +1,7 @@
 /* The OpenCL backend. A tensor is a buffer and an offset into it, never a sub-buffer; one in-order queue a device, so
-   what is enqueued later sees what was enqueued before (large writes come from a second one, see device.c). Nothing waits
-   but reads.
-   A family of kernels is core/opencl/NAME.c (the host's part: mtl_cl_FUNCTION of the table in tensor/backend.h),
-   core/opencl/kernels/NAME.cl, and its functions' lines in kernels.def. */
+   what is enqueued later sees what was enqueued before (large writes come from a second one, see device.c). Nothing
+   waits but reads. A family of kernels is core/opencl/NAME.c (the host's part: mtl_cl_FUNCTION of the table in
+   tensor/backend.h), core/opencl/kernels/NAME.cl, and its functions' lines in kernels.def. */
 #ifndef MTL_OPENCL_OPENCL_H
 #define MTL_OPENCL_OPENCL_H
 

@@ -348,13 +348,28 @@ void lmtl_open_system(lua_State *L)
 {
     static const luaL_Reg malloc_meta[] = {{"__gc", malloc_gc}, {NULL, NULL}};
     static const luaL_Reg folder_meta[] = {{"__gc", folder_gc}, {NULL, NULL}};
-    static const luaL_Reg functions[] = {{"clock", l_clock},       {"cores", l_cores},   {"isatty", l_isatty},
-                                         {"columns", l_columns},   {"rows", l_rows},     {"mkdir", l_mkdir},
-                                         {"realpath", l_realpath}, {"stat", l_stat},     {"is_link", l_is_link},
-                                         {"truncate", l_truncate}, {"fsync", l_fsync},   {"remove", l_remove},
-                                         {"rename", l_rename},     {"uname", l_uname},   {"cpu_model", l_cpu_model},
-                                         {"devices", l_devices},   {"getpid", l_getpid}, {"threads", l_threads},
-                                         {"isa", l_isa},           {"blas", l_blas},     {"tell_of_builds", l_tell_of_builds}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"clock", l_clock},
+                                         {"cores", l_cores},
+                                         {"isatty", l_isatty},
+                                         {"columns", l_columns},
+                                         {"rows", l_rows},
+                                         {"mkdir", l_mkdir},
+                                         {"realpath", l_realpath},
+                                         {"stat", l_stat},
+                                         {"is_link", l_is_link},
+                                         {"truncate", l_truncate},
+                                         {"fsync", l_fsync},
+                                         {"remove", l_remove},
+                                         {"rename", l_rename},
+                                         {"uname", l_uname},
+                                         {"cpu_model", l_cpu_model},
+                                         {"devices", l_devices},
+                                         {"getpid", l_getpid},
+                                         {"threads", l_threads},
+                                         {"isa", l_isa},
+                                         {"blas", l_blas},
+                                         {"tell_of_builds", l_tell_of_builds},
+                                         {NULL, NULL}};
     lmtl_type(L, "mtl.malloc", malloc_meta, NULL);
     lmtl_type(L, "mtl.folder", folder_meta, NULL);
     luaL_setfuncs(L, functions, 0);
