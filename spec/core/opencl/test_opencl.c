@@ -429,6 +429,35 @@ static void writes_keep_their_order(void)
     mtl_context_free(ctx);
 }
 
+static int told;
+static void tell(const char *device)
+{
+    told++;
+    CHECK(strstr(device, "opencl:1 (") != NULL);
+}
+
+/* Once for a device, and not for kernels that are kept. */
+static void building_is_told(void)
+{
+    char empty[80];
+    snprintf(empty, sizeof empty, "%s/empty", cache);
+    CHECK(mkdir(empty, 0700) == 0 && setenv("XDG_CACHE_HOME", empty, 1) == 0);
+    for (int kept = 0; kept < 2; kept++) {
+        mtl_context *ctx = context();
+        if (!ctx)
+            return;
+        told = 0;
+        mtl_device_on_build(ctx, tell);
+        mtl_tensor *x = floats(ctx, 1, 100), *y = random_on(ctx, 1, 1, 100);
+        CHECK(mtl_kernels(x)->axpy(1, y, x) == MTL_OK && mtl_kernels(x)->scale(2, x) == MTL_OK);
+        CHECK(mtl_kernels(x)->reduce(MTL_REDUCE_SUM, 1, 100, 1, y, x) == MTL_OK);
+        CHECK(told == !kept);
+        mtl_tensor_release(x);
+        mtl_tensor_release(y);
+        mtl_context_free(ctx);
+    }
+}
+
 int main(void)
 {
     snprintf(cache, sizeof cache, "/tmp/mtl-opencl-XXXXXX");
@@ -448,6 +477,7 @@ int main(void)
     snprintf(pocl, sizeof pocl, "%s/.cache/pocl", home ? home : "/tmp");
     setenv("POCL_CACHE_DIR", pocl, 0);
     RUN(damaged_programs_are_built_again);
+    RUN(building_is_told);
     RUN(a_folder_that_cannot_be_made);
     char command[128];
     snprintf(command, sizeof command, "rm -rf %s", cache);
