@@ -36,6 +36,7 @@ struct mtl_context {
     const size_t *others; /* bytes of the host's that count against the limit; NULL: none */
     mtl_memory memory;
     const char *isa;
+    void (*building)(const char *device); /* see mtl_device_on_build */
 };
 
 bool mtl_mul_overflows(int64_t a, int64_t b, int64_t *product); /* of two numbers that are not negative */

@@ -1,6 +1,7 @@
-/* Convolution. On a GPU its three products read images where they lie (kernels/gemm.cl). On a CPU images are laid with
-   their padding first, some at a time, and dx is a convolution of dy, spread by the stride, with the weight turned
-   about (kernels/panel.cl). Groups of one channel have kernels of their own on a GPU. */
+/* Convolution. On a GPU its products read images where they lie (kernels/gemm.cl); on a CPU images are laid with their
+   padding first, some at a time (kernels/panel.cl). dx is convolutions of dy with the weight turned about: with a
+   stride s one for each phase, the pixels of x that are s apart, and with the taps that meet it, so that no zeros
+   between the pixels of dy are multiplied. Groups of one channel have kernels of their own on a GPU. */
 #include "opencl/product.h"
 
 #include <stdio.h>
@@ -24,6 +25,12 @@ static plan plan_of(const mtl_conv *c)
     return p;
 }
 
+/* Where pixels of the result lie in an image of `image` elements and planes of `plane`: from element `at` on, lines
+   `line` and neighbours `step` apart. */
+typedef struct {
+    int64_t image, plane, line, step, at;
+} phase;
+
 /* i / d is (i magic) >> shift for 0 <= i < 2^31. */
 static void magic_of(int64_t d, uint32_t *magic, uint32_t *shift)
 {
@@ -34,8 +41,8 @@ static void magic_of(int64_t d, uint32_t *magic, uint32_t *shift)
     *magic = (uint32_t)((((uint64_t)1 << *shift) + (uint64_t)d - 1) / (uint64_t)d);
 }
 
-/* The product of one kind over `images`; n, or k for WEIGHT, counts lines of `line` pixels and planes of `plane`. */
-static mtl_cl_product product_of(const plan *p, int kind, int64_t line, int64_t plane)
+/* The product of one kind; n, or k for WEIGHT, counts the pixels of y. */
+static mtl_cl_product product_of(const plan *p, int kind)
 {
     const mtl_conv *c = p->c;
     mtl_cl_product product = {.kind = kind, .options = p->options, .products = c->groups};
@@ -55,8 +62,11 @@ static mtl_cl_product product_of(const plan *p, int kind, int64_t line, int64_t 
     product.shape.conv.pad_w = (int32_t)c->pad_w;
     product.shape.conv.dilation_h = (int32_t)c->dilation_h;
     product.shape.conv.dilation_w = (int32_t)c->dilation_w;
-    magic_of(line, &product.shape.conv.line_magic, &product.shape.conv.line_shift);
-    magic_of(plane, &product.shape.conv.plane_magic, &product.shape.conv.plane_shift);
+    product.shape.conv.to_plane = (int32_t)(c->out_h * c->out_w);
+    product.shape.conv.to_line = (int32_t)c->out_w;
+    product.shape.conv.to_step = 1;
+    magic_of(c->out_w, &product.shape.conv.line_magic, &product.shape.conv.line_shift);
+    magic_of(c->out_h * c->out_w, &product.shape.conv.plane_magic, &product.shape.conv.plane_shift);
     return product;
 }
 
@@ -75,57 +85,70 @@ static mtl_status some(const mtl_tensor *t, int64_t each, int64_t first, int64_t
     return mtl_tensor_alias(t, 1, &count, first * each, out);
 }
 
-/* Planes of height x width become those of expand in conv.cl. */
-static mtl_status expand(const mtl_tensor *x, int64_t planes, int64_t height, int64_t width, int64_t out_h,
-                         int64_t out_w, int64_t top, int64_t left, int64_t step_h, int64_t step_w, mtl_tensor **out)
+/* Lines (or columns) of an image with its padding that a convolution reads. */
+static int64_t reach(int64_t out, int64_t stride, int64_t taps, int64_t dilation)
 {
-    int64_t count = planes * out_h * out_w;
-    size_t global[] = {(size_t)out_h, (size_t)planes};
-    MTL_TRY(mtl_tensor_like(x, MTL_F32, 1, &count, out));
-    return MTL_CL_RUN(x, "conv", "expand", "", 2, global, ((const size_t[]){8, 1}), MTL_CL_BUF(x), MTL_CL_BUF(*out),
-                      MTL_CL_I32(height), MTL_CL_I32(width), MTL_CL_I32(out_h), MTL_CL_I32(out_w), MTL_CL_I32(top),
-                      MTL_CL_I32(left), MTL_CL_I32(step_h), MTL_CL_I32(step_w));
+    return (out - 1) * stride + (taps - 1) * dilation + 1;
+}
+
+/* Elements of an image as a CPU's kernels read it, where that is not the image itself; else 0. */
+static int64_t padded(const mtl_conv *c)
+{
+    int64_t high = reach(c->out_h, c->stride_h, c->kernel_h, c->dilation_h);
+    int64_t wide = reach(c->out_w, c->stride_w, c->kernel_w, c->dilation_w);
+    bool inside = c->pad_h == 0 && c->pad_w == 0 && high <= c->height && wide <= c->width;
+    return inside ? 0 : c->in_channels * high * wide;
 }
 
 /* x of some images as the kernels of a CPU read it: itself (with a reference), or with its padding, which *c then has
    no more. */
 static mtl_status with_padding(mtl_conv *c, int64_t images, mtl_tensor *x, mtl_tensor **out)
 {
-    if (c->pad_h == 0 && c->pad_w == 0) {
+    int64_t count = images * padded(c), planes = images * c->in_channels;
+    if (count == 0) {
         *out = mtl_tensor_retain(x);
         return MTL_OK;
     }
-    int64_t high = c->height + 2 * c->pad_h, wide = c->width + 2 * c->pad_w;
-    MTL_TRY(expand(x, images * c->in_channels, c->height, c->width, high, wide, c->pad_h, c->pad_w, 1, 1, out));
+    int64_t high = reach(c->out_h, c->stride_h, c->kernel_h, c->dilation_h), wide = count / planes / high;
+    size_t global[] = {(size_t)high, (size_t)planes};
+    MTL_TRY(mtl_tensor_like(x, MTL_F32, 1, &count, out));
+    MTL_TRY(MTL_CL_RUN(x, "conv", "expand", "", 2, global, ((const size_t[]){8, 1}), MTL_CL_BUF(x), MTL_CL_BUF(*out),
+                       MTL_CL_I32(c->height), MTL_CL_I32(c->width), MTL_CL_I32(high), MTL_CL_I32(wide),
+                       MTL_CL_I32(c->pad_h), MTL_CL_I32(c->pad_w)));
     c->height = high;
     c->width = wide;
     c->pad_h = c->pad_w = 0;
     return MTL_OK;
 }
 
-static int64_t padded(const mtl_conv *c) /* elements of an image with its padding; 0: it has none */
-{
-    return c->pad_h || c->pad_w ? c->in_channels * (c->height + 2 * c->pad_h) * (c->width + 2 * c->pad_w) : 0;
-}
-
-/* y of images [first, first + n) */
+/* y of images [first, first + n); `lie` NULL: y is whole images. */
 static mtl_status forward_some(const mtl_conv *c, int64_t first, int64_t n, const mtl_tensor *x, const mtl_tensor *w,
-                               const mtl_tensor *bias, mtl_tensor *y)
+                               const mtl_tensor *bias, mtl_tensor *y, const phase *lie)
 {
     mtl_conv own = *c;
     plan p = plan_of(c);
     mtl_tensor *from = NULL, *in = NULL, *to = NULL;
     mtl_status status;
     MTL_TRY_GOTO(some(x, p.image, first, n, &from));
-    MTL_TRY_GOTO(some(y, p.output, first, n, &to));
+    if (lie) {
+        int64_t count = n * lie->image - lie->at;
+        MTL_TRY_GOTO(mtl_tensor_alias(y, 1, &count, first * lie->image + lie->at, &to));
+    } else {
+        MTL_TRY_GOTO(some(y, p.output, first, n, &to));
+    }
     if (mtl_cl_is_cpu(y)) {
         MTL_TRY_GOTO(with_padding(&own, n, from, &in));
         p = plan_of(&own);
     }
-    mtl_cl_product product = product_of(&p, MTL_CL_FORWARD, c->out_w, c->out_h * c->out_w);
+    mtl_cl_product product = product_of(&p, MTL_CL_FORWARD);
     product.m = c->out_channels / c->groups;
     product.n = n * c->out_h * c->out_w;
     product.k = c->in_channels / c->groups * p.taps;
+    if (lie) {
+        product.shape.conv.to_plane = (int32_t)lie->plane;
+        product.shape.conv.to_line = (int32_t)lie->line;
+        product.shape.conv.to_step = (int32_t)lie->step;
+    }
     MTL_TRY_GOTO(mtl_cl_multiply(&product, w, in ? in : from, bias, to, NULL, NULL));
 done:
     mtl_tensor_release(from);
@@ -134,96 +157,95 @@ done:
     return status;
 }
 
+/* All c->batch images. */
 static mtl_status forward(const mtl_conv *c, const mtl_tensor *x, const mtl_tensor *w, const mtl_tensor *bias,
-                          mtl_tensor *y)
+                          mtl_tensor *y, const phase *lie)
 {
     int64_t once = images_at_once(c->batch, mtl_cl_is_cpu(y) ? padded(c) : 0, c->out_h * c->out_w);
     for (int64_t i = 0; i < c->batch; i += once)
-        MTL_TRY(forward_some(c, i, c->batch - i < once ? c->batch - i : once, x, w, bias, y));
+        MTL_TRY(forward_some(c, i, c->batch - i < once ? c->batch - i : once, x, w, bias, y, lie));
     return MTL_OK;
 }
 
-/* dx on a GPU, of images [first, first + n) of all cotangents' */
-static mtl_status input_some(const mtl_conv *c, int64_t first, int64_t n, const mtl_tensor *w, const mtl_tensor *dy,
-                             mtl_tensor *dx)
+/* Along one side, lines r, r + stride ... of x: which taps meet them, and the convolution of dy that they are. */
+typedef struct {
+    int64_t lines, first, step, taps; /* taps first, first + step ... */
+    int64_t dilation, pad;
+} side;
+
+static side side_of(int64_t r, int64_t size, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation)
 {
-    plan p = plan_of(c);
-    mtl_tensor *from = NULL, *to = NULL;
-    mtl_status status;
-    MTL_TRY_GOTO(some(dy, p.output, first, n, &from));
-    MTL_TRY_GOTO(some(dx, p.image, first, n, &to));
-    mtl_cl_product product = product_of(&p, MTL_CL_INPUT, c->width, c->height * c->width);
-    product.m = c->in_channels / c->groups;
-    product.n = n * c->height * c->width;
-    product.k = c->out_channels / c->groups * p.taps;
-    MTL_TRY_GOTO(mtl_cl_multiply(&product, w, from, NULL, to, NULL, NULL));
-done:
-    mtl_tensor_release(from);
-    mtl_tensor_release(to);
-    return status;
+    int64_t common = stride;
+    for (int64_t rest = dilation; rest;) {
+        int64_t next = common % rest;
+        common = rest;
+        rest = next;
+    }
+    side s = {.lines = (size - r + stride - 1) / stride, .step = stride / common, .dilation = dilation / common};
+    while (s.first < kernel && (r + pad - s.first * dilation) % stride != 0)
+        s.first++;
+    s.taps = (kernel - s.first + s.step - 1) / s.step;
+    s.pad = (s.taps - 1) * s.dilation - (r + pad - s.first * dilation) / stride;
+    return s;
 }
 
-static mtl_status turn(const mtl_conv *c, const mtl_tensor *w, mtl_tensor **out)
+/* dx at the pixels of one phase. */
+static mtl_status input_phase(const mtl_conv *c, int64_t rows, const side *h, const side *w, const phase *lie,
+                              const mtl_tensor *weight, const mtl_tensor *dy, mtl_tensor *dx)
 {
-    MTL_TRY(mtl_tensor_like(w, MTL_F32, w->rank, w->shape, out));
-    return MTL_CL_RUN_FLAT(w, "conv", "turn", "", w->count, MTL_CL_BUF(w), MTL_CL_BUF(*out),
-                           MTL_CL_I32(c->in_channels / c->groups), MTL_CL_I32(c->out_channels / c->groups),
-                           MTL_CL_I32(c->kernel_h * c->kernel_w), MTL_CL_I64(w->count));
-}
-
-/* On a CPU: `turned` convolves dy with room around and between its pixels. */
-static mtl_status turned_some(const mtl_conv *c, int64_t first, int64_t n, const mtl_tensor *turned,
-                              const mtl_tensor *dy, mtl_tensor *dx)
-{
-    int64_t reach_h = (c->kernel_h - 1) * c->dilation_h, reach_w = (c->kernel_w - 1) * c->dilation_w;
-    mtl_conv back = {.batch = n,
+    mtl_conv back = {.batch = rows * c->batch,
                      .in_channels = c->out_channels,
-                     .height = c->height + reach_h,
-                     .width = c->width + reach_w,
+                     .height = c->out_h,
+                     .width = c->out_w,
                      .out_channels = c->in_channels,
-                     .kernel_h = c->kernel_h,
-                     .kernel_w = c->kernel_w,
+                     .kernel_h = h->taps,
+                     .kernel_w = w->taps,
                      .stride_h = 1,
                      .stride_w = 1,
-                     .out_h = c->height,
-                     .out_w = c->width,
-                     .dilation_h = c->dilation_h,
-                     .dilation_w = c->dilation_w,
+                     .pad_h = h->pad,
+                     .pad_w = w->pad,
+                     .out_h = h->lines,
+                     .out_w = w->lines,
+                     .dilation_h = h->dilation,
+                     .dilation_w = w->dilation,
                      .groups = c->groups};
-    mtl_tensor *from = NULL, *wide = NULL, *to = NULL;
+    int64_t in = c->in_channels / c->groups, out = c->out_channels / c->groups;
+    int64_t count = c->in_channels * out * h->taps * w->taps;
+    mtl_tensor *turned = NULL;
     mtl_status status;
-    MTL_TRY_GOTO(some(dy, c->out_channels * c->out_h * c->out_w, first, n, &from));
-    MTL_TRY_GOTO(some(dx, c->in_channels * c->height * c->width, first, n, &to));
-    if (reach_h == 0 && reach_w == 0 && c->stride_h == 1 && c->stride_w == 1 && c->pad_h == 0 && c->pad_w == 0 &&
-        c->out_h == c->height && c->out_w == c->width)
-        wide = mtl_tensor_retain(from);
-    else
-        MTL_TRY_GOTO(expand(from, n * c->out_channels, c->out_h, c->out_w, back.height, back.width, reach_h - c->pad_h,
-                            reach_w - c->pad_w, c->stride_h, c->stride_w, &wide));
-    MTL_TRY_GOTO(forward_some(&back, 0, n, wide, turned, NULL, to));
+    MTL_TRY(mtl_tensor_like(weight, MTL_F32, 1, &count, &turned));
+    MTL_TRY_GOTO(MTL_CL_RUN_FLAT(weight, "conv", "turn", "", count, MTL_CL_BUF(weight), MTL_CL_BUF(turned),
+                                 MTL_CL_I64(count), MTL_CL_I32(in), MTL_CL_I32(out), MTL_CL_I32(c->kernel_h),
+                                 MTL_CL_I32(c->kernel_w), MTL_CL_I32(h->first), MTL_CL_I32(h->step),
+                                 MTL_CL_I32(h->taps), MTL_CL_I32(w->first), MTL_CL_I32(w->step), MTL_CL_I32(w->taps)));
+    status = forward(&back, dy, turned, NULL, dx, lie);
 done:
-    mtl_tensor_release(from);
-    mtl_tensor_release(wide);
-    mtl_tensor_release(to);
+    mtl_tensor_release(turned);
     return status;
 }
 
 static mtl_status input_grad(const mtl_conv *c, int64_t rows, const mtl_tensor *w, const mtl_tensor *dy, mtl_tensor *dx)
 {
-    bool cpu = mtl_cl_is_cpu(dx);
-    mtl_tensor *turned = NULL;
-    mtl_status status = MTL_OK;
-    int64_t all = rows * c->batch, each = c->out_channels * (c->height + (c->kernel_h - 1) * c->dilation_h) *
-                                          (c->width + (c->kernel_w - 1) * c->dilation_w);
-    int64_t once = images_at_once(all, cpu ? each : 0, c->height * c->width);
-    if (cpu)
-        status = turn(c, w, &turned);
-    for (int64_t i = 0; status == MTL_OK && i < all; i += once) {
-        int64_t n = all - i < once ? all - i : once;
-        status = cpu ? turned_some(c, i, n, turned, dy, dx) : input_some(c, i, n, w, dy, dx);
+    /* Phases that no tap meets are those of a stride that is larger than the kernel, or has a factor of the dilation.
+     */
+    side any_h = side_of(0, c->height, c->kernel_h, c->stride_h, c->pad_h, c->dilation_h);
+    side any_w = side_of(0, c->width, c->kernel_w, c->stride_w, c->pad_w, c->dilation_w);
+    if (any_h.step < c->stride_h || any_w.step < c->stride_w || c->kernel_h < c->stride_h || c->kernel_w < c->stride_w)
+        MTL_TRY(mtl_kernels(dx)->fill(dx, 0.0));
+    for (int64_t i = 0; i < c->stride_h && i < c->height; i++) {
+        for (int64_t j = 0; j < c->stride_w && j < c->width; j++) {
+            side high = side_of(i, c->height, c->kernel_h, c->stride_h, c->pad_h, c->dilation_h);
+            side wide = side_of(j, c->width, c->kernel_w, c->stride_w, c->pad_w, c->dilation_w);
+            phase lie = {.image = c->in_channels * c->height * c->width,
+                         .plane = c->height * c->width,
+                         .line = c->stride_h * c->width,
+                         .step = c->stride_w,
+                         .at = i * c->width + j};
+            if (high.taps > 0 && wide.taps > 0)
+                MTL_TRY(input_phase(c, rows, &high, &wide, &lie, w, dy, dx));
+        }
     }
-    mtl_tensor_release(turned);
-    return status;
+    return MTL_OK;
 }
 
 /* dw and db (or NULL) of images [first, first + n), added to what is there with `more` */
@@ -244,7 +266,7 @@ static mtl_status weight_some(const mtl_conv *c, int64_t rows, int64_t first, in
         MTL_TRY_GOTO(with_padding(&own, n, from, &in));
     p = plan_of(&own);
     mtl_tensor *images = in ? in : from ? from : given;
-    mtl_cl_product product = product_of(&p, MTL_CL_WEIGHT, c->out_w, pixels);
+    mtl_cl_product product = product_of(&p, MTL_CL_WEIGHT);
     product.shape.conv.patch = (int32_t)patch;
     product.m = cpu ? patch : rows * out;
     product.n = cpu ? rows * out : columns;
@@ -274,7 +296,7 @@ static mtl_status channel_run(const mtl_conv *c, const char *which, int64_t rows
                               const mtl_tensor *a, const mtl_tensor *b, const mtl_tensor *bias, mtl_tensor *y)
 {
     plan p = plan_of(c);
-    mtl_cl_product shape = product_of(&p, 0, c->out_w, c->out_h * c->out_w);
+    mtl_cl_product shape = product_of(&p, 0);
     char options[120];
     snprintf(options, sizeof options, "%s %s", p.options, mtl_cl_index(y->count));
     size_t local = reduce ? REDUCE : GROUP, global = (size_t)n * (reduce ? REDUCE : 1);
@@ -290,7 +312,7 @@ mtl_status mtl_cl_conv2d(const mtl_conv *c, const mtl_tensor *x, const mtl_tenso
         return MTL_OK;
     if (by_channel(c, y))
         return channel_run(c, "forward", 1, y->count, false, x, w, bias, y);
-    return forward(c, x, w, bias, y);
+    return forward(c, x, w, bias, y, NULL);
 }
 
 static mtl_status parameter_grad(const mtl_conv *c, int64_t rows, const mtl_tensor *x, const mtl_tensor *dy,

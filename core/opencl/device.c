@@ -23,6 +23,8 @@ static void *cl_alloc(mtl_device *device, size_t bytes)
 {
     mtl_cl_device *d = (mtl_cl_device *)device;
     cl_int error;
+    if (d->allowed && bytes > d->allowed - d->allocated)
+        return NULL;
     cl_mem made = d->cl->clCreateBuffer(d->context, CL_MEM_READ_WRITE, bytes, NULL, &error);
     if (error != CL_SUCCESS)
         return NULL;
@@ -33,12 +35,17 @@ static void *cl_alloc(mtl_device *device, size_t bytes)
         d->cl->clReleaseMemObject(made);
         return NULL;
     }
+    d->allocated += bytes;
     return made;
 }
 
 static void cl_free(mtl_device *device, void *data)
 {
-    ((mtl_cl_device *)device)->cl->clReleaseMemObject(data); /* OpenCL keeps it until the queue is done with it */
+    mtl_cl_device *d = (mtl_cl_device *)device;
+    size_t bytes = 0;
+    d->cl->clGetMemObjectInfo(data, CL_MEM_SIZE, sizeof bytes, &bytes, NULL);
+    d->allocated -= bytes;
+    d->cl->clReleaseMemObject(data); /* OpenCL keeps it until the queue is done with it */
 }
 
 /* Waits until the stage is free, and makes it large enough. NULL: write without it. */
@@ -61,7 +68,8 @@ static mtl_cl_stage *stage_of(mtl_cl_device *d, size_t bytes)
         return s;
     if (s->buffer)
         d->cl->clReleaseMemObject(s->buffer);
-    *s = (mtl_cl_stage){0};
+    s->buffer = NULL;
+    s->size = 0;
     size_t size = bytes < 4096 ? 4096 : bytes;
     cl_mem made = d->cl->clCreateBuffer(d->context, CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR, size, NULL, &error);
     if (error != CL_SUCCESS)
@@ -72,12 +80,47 @@ static mtl_cl_stage *stage_of(mtl_cl_device *d, size_t bytes)
         d->cl->clReleaseMemObject(made);
         return NULL;
     }
-    *s = (mtl_cl_stage){.buffer = made, .host = host, .size = size};
+    s->buffer = made;
+    s->host = host;
+    s->size = size;
     return s;
+}
+
+/* Whether the stage has memory on the device for a write of so many bytes. */
+static bool landing_of(mtl_cl_device *d, mtl_cl_stage *s, size_t bytes)
+{
+    cl_int error;
+    if (s->landing_size >= bytes)
+        return true;
+    if (s->landing)
+        d->cl->clReleaseMemObject(s->landing);
+    s->landing = d->cl->clCreateBuffer(d->context, CL_MEM_READ_WRITE, bytes, NULL, &error);
+    s->landing_size = error == CL_SUCCESS ? bytes : 0;
+    if (error != CL_SUCCESS)
+        s->landing = NULL;
+    return s->landing != NULL;
+}
+
+/* Up to `landing` while kernels run, then to the tensor in its turn: its memory may be in use by kernels until then. */
+static mtl_status upload(mtl_cl_device *d, mtl_cl_stage *s, const mtl_tensor *t, size_t bytes)
+{
+    MTL_TRY(mtl_cl_check(d,
+                         d->cl->clEnqueueWriteBuffer(d->uploads, s->landing, CL_FALSE, 0, bytes, s->host,
+                                                     s->taken ? 1 : 0, s->taken ? &s->taken : NULL, &s->done),
+                         "write"));
+    MTL_TRY(mtl_cl_check(d, d->cl->clFlush(d->uploads), "write"));
+    if (s->taken)
+        d->cl->clReleaseEvent(s->taken);
+    s->taken = NULL;
+    return mtl_cl_check(
+        d,
+        d->cl->clEnqueueCopyBuffer(d->queue, s->landing, mtl_cl_memory(t), 0, t->offset, bytes, 1, &s->done, &s->taken),
+        "write");
 }
 
 static mtl_status cl_write(mtl_tensor *t, const void *host)
 {
+    enum { LARGE = 64 << 10 }; /* smaller ones take less time than the second command */
     mtl_cl_device *d = mtl_cl_device_of(t);
     size_t bytes = mtl_tensor_bytes(t);
     if (bytes == 0)
@@ -85,6 +128,8 @@ static mtl_status cl_write(mtl_tensor *t, const void *host)
     mtl_cl_stage *s = stage_of(d, bytes);
     if (s)
         memcpy(s->host, host, bytes);
+    if (s && d->uploads && bytes >= LARGE && landing_of(d, s, bytes))
+        return upload(d, s, t, bytes);
     cl_int error = d->cl->clEnqueueWriteBuffer(d->queue, mtl_cl_memory(t), s ? CL_FALSE : CL_TRUE, t->offset, bytes,
                                                s ? s->host : host, 0, NULL, s ? &s->done : NULL);
     return mtl_cl_check(d, error, "write");
@@ -144,12 +189,20 @@ static mtl_status cl_fill(mtl_tensor *t, double value)
 static void cl_shutdown(mtl_device *device)
 {
     mtl_cl_device *d = (mtl_cl_device *)device;
+    if (d->uploads) {
+        d->cl->clFinish(d->uploads);
+        d->cl->clReleaseCommandQueue(d->uploads);
+    }
     if (d->queue)
         d->cl->clFinish(d->queue);
     for (int i = 0; i < MTL_CL_STAGES; i++) {
         mtl_cl_stage *s = &d->stage[i];
         if (s->done)
             d->cl->clReleaseEvent(s->done);
+        if (s->taken)
+            d->cl->clReleaseEvent(s->taken);
+        if (s->landing)
+            d->cl->clReleaseMemObject(s->landing);
         if (!s->buffer)
             continue;
         d->cl->clEnqueueUnmapMemObject(d->queue, s->buffer, s->host, 0, NULL, NULL);
@@ -205,6 +258,23 @@ mtl_status mtl_cl_device_describe(mtl_context *ctx, int index, mtl_device_info *
     return MTL_OK;
 }
 
+/* The device's name, and what of its memory may be taken. */
+static mtl_status limit(mtl_cl_device *d, int index, const mtl_device_info *info)
+{
+    const char *text = getenv("MTL_OPENCL_MEMORY");
+    char *end = NULL, part[80] = "";
+    if (text && *text) {
+        unsigned long long mib = strtoull(text, &end, 10);
+        if (*end || *text < '0' || *text > '9' || mib == 0 || mib > SIZE_MAX >> 21)
+            return mtl_fail(d->device.ctx, MTL_ERR_ARG, "MTL_OPENCL_MEMORY is '%s', which should be MiB: 1 or more",
+                            text);
+        d->allowed = (size_t)mib << 20;
+        snprintf(part, sizeof part, ", of which MTL_OPENCL_MEMORY allows %llu MiB", mib);
+    }
+    snprintf(d->name, sizeof d->name, "opencl:%d (%.100s, %zu MiB%s)", index, info->name, info->memory >> 20, part);
+    return MTL_OK;
+}
+
 static mtl_status open_queue(mtl_cl_device *d, int index)
 {
     mtl_cl_library *cl = d->cl;
@@ -215,7 +285,7 @@ static mtl_status open_queue(mtl_cl_device *d, int index)
     cl_uint units = 1;
     MTL_TRY(mtl_cl_device_describe(d->device.ctx, index, &info));
     platform_text(cl, index - 1, CL_PLATFORM_VERSION, version, sizeof version);
-    snprintf(d->name, sizeof d->name, "opencl:%d (%.100s, %zu MiB)", index, info.name, info.memory >> 20);
+    MTL_TRY(limit(d, index, &info));
     snprintf(d->identity, sizeof d->identity, "%s\n%s\n%s\n%s\n", info.name, info.driver, info.version, version);
     cl->clGetDeviceInfo(d->id, CL_DEVICE_EXTENSIONS, sizeof extensions - 1, extensions, NULL);
     cl->clGetDeviceInfo(d->id, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof units, &units, NULL);
@@ -227,6 +297,10 @@ static mtl_status open_queue(mtl_cl_device *d, int index)
     d->context = cl->clCreateContext(properties, 1, &d->id, NULL, NULL, &error);
     MTL_TRY(mtl_cl_check(d, error, "open"));
     d->queue = cl->clCreateCommandQueue(d->context, d->id, 0, &error);
+    MTL_TRY(mtl_cl_check(d, error, "open"));
+    if (d->cpu) /* copies are the CPU's own work there */
+        return MTL_OK;
+    d->uploads = cl->clCreateCommandQueue(d->context, d->id, 0, &error);
     return mtl_cl_check(d, error, "open");
 }
 
@@ -273,6 +347,12 @@ bool mtl_cl_is_cpu(const mtl_tensor *on)
 bool mtl_cl_has_fp64(const mtl_tensor *on)
 {
     return mtl_cl_device_of(on)->fp64;
+}
+
+size_t mtl_cl_group(const mtl_tensor *on, int64_t n)
+{
+    enum { CPU_GROUP = 1024 };
+    return mtl_cl_is_cpu(on) && n >= 16 * CPU_GROUP ? CPU_GROUP : MTL_CL_GROUP;
 }
 
 int mtl_cl_units(const mtl_tensor *on)

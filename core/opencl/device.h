@@ -7,12 +7,14 @@
 
 enum { MTL_CL_STAGES = 8 };
 
-/* Page-locked host memory that a write is copied to, so that the caller need not wait for the device. */
+/* Page-locked host memory that a write is copied to, so that the caller need not wait for the device; and memory of a
+   GPU that large writes go to first, by a queue of their own, while the device works. */
 typedef struct {
-    cl_mem buffer;
+    cl_mem buffer, landing;
     void *host;
-    size_t size;
-    cl_event done; /* of the last write from here, or NULL */
+    size_t size, landing_size;
+    cl_event done;  /* of the last write from here, or NULL */
+    cl_event taken; /* of the last copy out of `landing`, or NULL */
 } mtl_cl_stage;
 
 typedef struct mtl_cl_program mtl_cl_program;
@@ -23,11 +25,13 @@ typedef struct {
     mtl_cl_library *cl;
     cl_device_id id;
     cl_context context;
-    cl_command_queue queue;
-    char name[192];     /* "opencl:1 (NVIDIA H100, 81559 MiB)" */
-    char identity[640]; /* device, driver and platform: what compiled programs depend on */
+    cl_command_queue queue, uploads;
+    size_t allowed, allocated; /* bytes; allowed 0: what the device has */
+    char name[256];            /* "opencl:1 (NVIDIA H100, 81559 MiB)" */
+    char identity[640];        /* device, driver and platform: what compiled programs depend on */
     bool cpu, fp64;
     int units;
+    bool building; /* a kernel was compiled: the context's hook was told */
     int unflushed; /* kernels since the driver was last told to begin */
     mtl_cl_stage stage[MTL_CL_STAGES];
     int next_stage;

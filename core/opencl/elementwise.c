@@ -27,14 +27,15 @@ mtl_status mtl_cl_unary(int kind, double a, double b, const mtl_tensor *x, mtl_t
 mtl_status mtl_cl_unary_grad(int kind, double a, double b, const mtl_tensor *x, const mtl_tensor *y,
                              const mtl_tensor *dy, mtl_tensor *dx)
 {
-    size_t global[] = {(size_t)x->count, x->count ? (size_t)(dy->count / x->count) : 0}, local[] = {MTL_CL_GROUP, 1};
+    size_t global[] = {(size_t)x->count, x->count ? (size_t)(dy->count / x->count) : 0},
+           local[] = {mtl_cl_group(x, x->count), 1};
     return MTL_CL_RUN(x, unary_names[kind][0], unary_names[kind][2], "", 2, global, local, MTL_CL_I64(x->count),
                       MTL_CL_F32(a), MTL_CL_F32(b), MTL_CL_BUF(x), MTL_CL_BUF(y), MTL_CL_BUF(dy), MTL_CL_BUF(dx));
 }
 
 mtl_status mtl_cl_binary(int kind, const mtl_broadcast *shape, const mtl_tensor *a, const mtl_tensor *b, mtl_tensor *y)
 {
-    mtl_cl_lines l = mtl_cl_lines_of(shape);
+    mtl_cl_lines l = mtl_cl_lines_of(y, shape);
     return MTL_CL_RUN(y, binary_names[kind][0], binary_names[kind][1], "", 2, l.global, l.local, MTL_CL_STRUCT(*shape),
                       MTL_CL_I64(l.inner), MTL_CL_I64(l.lines), MTL_CL_I64(l.step[0]), MTL_CL_I64(l.step[1]),
                       MTL_CL_BUF(a), MTL_CL_BUF(b), MTL_CL_BUF(y));
@@ -43,7 +44,7 @@ mtl_status mtl_cl_binary(int kind, const mtl_broadcast *shape, const mtl_tensor 
 mtl_status mtl_cl_binary_grad(int kind, int which, const mtl_broadcast *shape, const mtl_tensor *a, const mtl_tensor *b,
                               const mtl_tensor *dy, mtl_tensor *dx)
 {
-    mtl_cl_lines l = mtl_cl_lines_of(shape);
+    mtl_cl_lines l = mtl_cl_lines_of(dx, shape);
     return MTL_CL_RUN(dx, binary_names[kind][0], binary_names[kind][2 + which], "", 2, l.global, l.local,
                       MTL_CL_STRUCT(*shape), MTL_CL_I64(l.inner), MTL_CL_I64(l.lines), MTL_CL_I64(l.step[0]),
                       MTL_CL_I64(l.step[1]), MTL_CL_BUF(a), MTL_CL_BUF(b), MTL_CL_BUF(dy), MTL_CL_BUF(dx));
@@ -52,7 +53,7 @@ mtl_status mtl_cl_binary_grad(int kind, int which, const mtl_broadcast *shape, c
 mtl_status mtl_cl_where(const mtl_broadcast *shape, const mtl_tensor *cond, const mtl_tensor *a, const mtl_tensor *b,
                         mtl_tensor *y)
 {
-    mtl_cl_lines l = mtl_cl_lines_of(shape);
+    mtl_cl_lines l = mtl_cl_lines_of(y, shape);
     return MTL_CL_RUN(y, "elementwise", "where", "", 2, l.global, l.local, MTL_CL_STRUCT(*shape), MTL_CL_I64(l.inner),
                       MTL_CL_I64(l.lines), MTL_CL_I64(l.step[0]), MTL_CL_I64(l.step[1]), MTL_CL_I64(l.step[2]),
                       MTL_CL_BUF(cond), MTL_CL_BUF(a), MTL_CL_BUF(b), MTL_CL_BUF(y));

@@ -83,7 +83,8 @@ static mtl_status run_tiles(const mtl_cl_product *p, const tile *t, const cut *c
                       MTL_CL_I32(cut->piece), MTL_CL_SHAPE(p));
 }
 
-static cut panel_cut(const mtl_cl_product *p, int64_t wide, int64_t *rows, int64_t *lines)
+/* `each`: panels of a work-item, so that it has CPU_WORK where panels are small. */
+static cut panel_cut(const mtl_cl_product *p, int64_t wide, int64_t *rows, int64_t *lines, int64_t *each)
 {
     int64_t panels = share(p->n, 8 * wide) * p->products;
     *rows = p->m <= 1 ? 1 : p->m <= 3 ? 3 : p->m <= 5 || share(p->m, 5) * 5 < share(p->m, 6) * 6 ? 5 : 6;
@@ -92,20 +93,23 @@ static cut panel_cut(const mtl_cl_product *p, int64_t wide, int64_t *rows, int64
     cut c = cut_of(p, share(jobs, panels), CPU_PIECE);
     int64_t blocks = between(share(jobs, panels * c.pieces), 1, share(between(p->m, 1, INT32_MAX), 4 * *rows));
     *lines = share(share(between(p->m, 1, INT32_MAX), blocks), *rows) * *rows;
+    double panel = 8.0 * (double)wide * (double)*lines * (double)(c.piece + 1);
+    *each = between((int64_t)(CPU_WORK / panel), 1, between(panels / CPU_JOBS, 1, panels));
     return c;
 }
 
 static mtl_status run_panels(const mtl_cl_product *p, const cut *cut, int64_t wide, int64_t rows, int64_t lines,
-                             const mtl_tensor *a, const mtl_tensor *b, const mtl_tensor *bias, const mtl_tensor *c)
+                             int64_t each, const mtl_tensor *a, const mtl_tensor *b, const mtl_tensor *bias,
+                             const mtl_tensor *c)
 {
     char options[160];
-    size_t global[] = {(size_t)share(p->n, 8 * wide), (size_t)share(between(p->m, 1, INT32_MAX), lines),
+    size_t global[] = {(size_t)share(p->n, 8 * wide * each), (size_t)share(between(p->m, 1, INT32_MAX), lines),
                        (size_t)(p->products * cut->pieces)};
     snprintf(options, sizeof options, "-DKIND=%d -DROWS=%d -DWIDE=%d", p->kind, (int)rows, (int)wide);
     return MTL_CL_RUN(c, "panel", "panel", options, 3, global, ((const size_t[]){1, 1, 1}), MTL_CL_BUF(a),
                       MTL_CL_BUF(b), MTL_CL_BUF(bias), MTL_CL_BUF(c), MTL_CL_I32(p->m), MTL_CL_I32(p->n),
                       MTL_CL_I32(p->k), MTL_CL_I32(cut->pieces), MTL_CL_I32(cut->piece), MTL_CL_I32(lines),
-                      MTL_CL_SHAPE(p));
+                      MTL_CL_I32(each), MTL_CL_SHAPE(p));
 }
 
 mtl_status mtl_cl_multiply(const mtl_cl_product *p, const mtl_tensor *a, const mtl_tensor *b, const mtl_tensor *bias,
@@ -114,14 +118,14 @@ mtl_status mtl_cl_multiply(const mtl_cl_product *p, const mtl_tensor *a, const m
     const mtl_tensor *on = a;
     mtl_tensor *room = NULL;
     bool cpu = mtl_cl_is_cpu(on);
-    int64_t wide = p->n > 8 ? 2 : 1, rows = 0, lines = 0, size;
+    int64_t wide = p->n > 8 ? 2 : 1, rows = 0, lines = 0, each = 1, size;
     if (p->m > INT32_MAX || p->n > INT32_MAX || p->k > INT32_MAX)
         return mtl_fail(on->ctx, MTL_ERR_UNSUPPORTED, "%s: a product of more than 2^31 lines, columns or terms",
                         on->storage->device->kernels->name);
     cut cut;
     const tile *tile = NULL;
     if (cpu)
-        cut = panel_cut(p, wide, &rows, &lines);
+        cut = panel_cut(p, wide, &rows, &lines, &each);
     else
         tile = tile_for(p, &cut);
     size = cut.pieces * p->products * (p->m + (parts && cpu)) * p->n;
@@ -129,7 +133,7 @@ mtl_status mtl_cl_multiply(const mtl_cl_product *p, const mtl_tensor *a, const m
         MTL_TRY(mtl_tensor_like(on, MTL_F32, 1, &size, &room));
     mtl_tensor *to = room ? room : c;
     mtl_status status =
-        cpu ? run_panels(p, &cut, wide, rows, lines, a, b, bias, to) : run_tiles(p, tile, &cut, a, b, bias, to);
+        cpu ? run_panels(p, &cut, wide, rows, lines, each, a, b, bias, to) : run_tiles(p, tile, &cut, a, b, bias, to);
     if (status == MTL_OK && parts) {
         *parts = room;
         *pieces = cut.pieces;

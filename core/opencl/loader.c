@@ -9,7 +9,10 @@
 static mtl_status load(mtl_context *ctx, mtl_cl_library *cl)
 {
     /* Never closed: drivers leave threads and exit handlers behind. */
-    void *library = dlopen("libOpenCL.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    const char *name = getenv("MTL_OPENCL_LIBRARY");
+    void *library = dlopen(name ? name : "libOpenCL.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    if (!library && name)
+        return mtl_fail(ctx, MTL_ERR_UNSUPPORTED, "MTL_OPENCL_LIBRARY: %s", dlerror());
     if (!library)
         return mtl_fail(
             ctx, MTL_ERR_UNSUPPORTED,

@@ -18,6 +18,7 @@
     X(clReleaseCommandQueue)                                                                                           \
     X(clCreateBuffer)                                                                                                  \
     X(clReleaseMemObject)                                                                                              \
+    X(clGetMemObjectInfo)                                                                                              \
     X(clEnqueueReadBuffer)                                                                                             \
     X(clEnqueueWriteBuffer)                                                                                            \
     X(clEnqueueCopyBuffer)                                                                                             \

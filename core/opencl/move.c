@@ -32,7 +32,7 @@ static bool turned(const mtl_broadcast *s, mtl_broadcast *rest, int64_t *m, int6
 mtl_status mtl_cl_copy_strided(const mtl_broadcast *shape, const mtl_tensor *x, mtl_tensor *y)
 {
     bool bytes = mtl_dtype_size(x->dtype) == 1;
-    mtl_cl_lines l = mtl_cl_lines_of(shape);
+    mtl_cl_lines l = mtl_cl_lines_of(x, shape);
     mtl_broadcast rest;
     int64_t m, sy, n = l.inner;
     if (l.inner * l.lines == 0)
@@ -52,7 +52,7 @@ mtl_status mtl_cl_copy_strided(const mtl_broadcast *shape, const mtl_tensor *x, 
 static mtl_status pick(const char *name, int64_t outer, int64_t n, int64_t n_index, int64_t inner, const mtl_tensor *x,
                        const mtl_tensor *index, mtl_tensor *y)
 {
-    mtl_cl_lines l = mtl_cl_lines_over(inner, outer * n_index);
+    mtl_cl_lines l = mtl_cl_lines_over(x, inner, outer * n_index);
     return MTL_CL_RUN(x, "move", name, "", 2, l.global, l.local, MTL_CL_I64(inner), MTL_CL_I64(l.lines), MTL_CL_I64(n),
                       MTL_CL_I64(n_index), MTL_CL_BUF(x), MTL_CL_BUF(index), MTL_CL_BUF(y));
 }
@@ -72,7 +72,7 @@ mtl_status mtl_cl_gather(int64_t outer, int64_t n, int64_t n_index, int64_t inne
 mtl_status mtl_cl_take_grad(int64_t outer, int64_t n, int64_t n_index, int64_t inner, const mtl_tensor *dy,
                             const mtl_tensor *index, mtl_tensor *dx)
 {
-    mtl_cl_lines l = mtl_cl_lines_over(inner, outer * n_index);
+    mtl_cl_lines l = mtl_cl_lines_over(dx, inner, outer * n_index);
     mtl_tensor *order = NULL;
     mtl_status status;
     MTL_TRY(mtl_kernels(dx)->fill(dx, 0.0));
@@ -91,7 +91,7 @@ mtl_status mtl_cl_gather_grad(int64_t rows, int64_t outer, int64_t n, int64_t n_
 {
     enum { FEW = 32 };
     bool few = n_index <= FEW;
-    mtl_cl_lines l = mtl_cl_lines_over(inner, rows * outer * (few ? n : 1));
+    mtl_cl_lines l = mtl_cl_lines_over(dx, inner, rows * outer * (few ? n : 1));
     if (!few)
         MTL_TRY(mtl_kernels(dx)->fill(dx, 0.0));
     return MTL_CL_RUN(dx, "move", few ? "gather_grad_few" : "gather_grad_many", "", 2, l.global, l.local,

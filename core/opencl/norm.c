@@ -4,6 +4,7 @@
 enum {
     GROUP = 256,
     NEIGHBOURS = 32, /* channels side by side, where inner is 1 */
+    LANES = 8,       /* and on a CPU */
     PIECE = 4096,    /* elements of a sum that a group should have */
     MAX_PIECES = 64,
     CPU_PIECE = 1 << 18 /* and on a CPU */
@@ -14,16 +15,17 @@ typedef struct { /* as `moving` of kernels/norm.cl */
     int32_t moves;
 } mtl_cl_moving;
 
-/* How sums of `count` elements for each channel are laid out. */
+/* How sums of `count` elements for each channel are laid out. Lanes are channels only with statistics for each, or with
+   the same for all. */
 typedef struct {
     int64_t columns, tiles, pieces, piece;
     size_t local;
 } layout;
 
-static layout layout_of(const mtl_tensor *on, int64_t count, int64_t channels, int64_t inner)
+static layout layout_of(const mtl_tensor *on, int64_t count, int64_t channels, int64_t inner, int64_t groups)
 {
     bool cpu = mtl_cl_is_cpu(on);
-    layout l = {.columns = inner == 1 && !cpu ? NEIGHBOURS : 1, .local = cpu ? 1 : GROUP};
+    layout l = {.columns = inner != 1 ? 1 : !cpu ? NEIGHBOURS : groups > 1 ? 1 : LANES, .local = cpu ? 1 : GROUP};
     int64_t pieces = count * l.columns / (cpu ? CPU_PIECE : PIECE);
     l.tiles = (channels + l.columns - 1) / l.columns;
     pieces = pieces < 1 ? 1 : pieces < MAX_PIECES ? pieces : MAX_PIECES;
@@ -52,7 +54,7 @@ mtl_status mtl_cl_norm_stats(bool training, int64_t batch, int64_t channels, int
         return MTL_CL_RUN_FLAT(mean, "norm", "stats_running", "-DINDEX=uint", channels, MTL_CL_BUF(running_mean),
                                MTL_CL_BUF(running_var), MTL_CL_BUF(mean), MTL_CL_BUF(inv), MTL_CL_I32(channels),
                                MTL_CL_F32(eps));
-    layout l = layout_of(x, batch * inner, channels, inner);
+    layout l = layout_of(x, batch * inner, channels, inner, 0);
     mtl_cl_moving moving = {(float)momentum, (float)eps, running_mean != NULL};
     mtl_tensor *parts = NULL;
     int64_t floats = 2 * l.pieces * channels;
@@ -89,7 +91,7 @@ static mtl_status grad_sums(int64_t groups, int64_t rows, int64_t batch, int64_t
                             const mtl_tensor *x, const mtl_tensor *mean, const mtl_tensor *inv, const mtl_tensor *dy,
                             mtl_tensor *dw, mtl_tensor *db, mtl_tensor **sums)
 {
-    layout l = layout_of(x, batch * inner, channels, inner);
+    layout l = layout_of(x, batch * inner, channels, inner, groups);
     int64_t floats = 2 * l.pieces * rows * channels;
     size_t global = (size_t)(rows * l.tiles * l.pieces) * l.local;
     MTL_TRY(mtl_tensor_like(x, MTL_F32, 1, &floats, sums));

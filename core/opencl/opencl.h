@@ -1,7 +1,7 @@
 /* The OpenCL backend. A tensor is a buffer and an offset into it, never a sub-buffer; one in-order queue a device, so
-   what is enqueued later sees what was enqueued before. Nothing waits but reads.
-   A family of kernels is core/opencl/NAME.c (the host's part: mtl_cl_FUNCTION of the table in tensor/backend.h),
-   core/opencl/kernels/NAME.cl, and its functions' lines in kernels.def. */
+   what is enqueued later sees what was enqueued before (large writes come from a second one, see device.c). Nothing
+   waits but reads. A family of kernels is core/opencl/NAME.c (the host's part: mtl_cl_FUNCTION of the table in
+   tensor/backend.h), core/opencl/kernels/NAME.cl, and its functions' lines in kernels.def. */
 #ifndef MTL_OPENCL_OPENCL_H
 #define MTL_OPENCL_OPENCL_H
 
@@ -49,9 +49,9 @@ mtl_status mtl_cl_run(const mtl_tensor *on, const char *file, const char *name, 
 #define MTL_CL_RUN(on, file, name, options, dims, global, local, ...)                                                  \
     mtl_cl_run(on, file, name, options, dims, global, local,                                                           \
                (int)(sizeof((mtl_cl_arg[]){__VA_ARGS__}) / sizeof(mtl_cl_arg)), (mtl_cl_arg[]){__VA_ARGS__})
-/* The usual launch: work items 0 .. n - 1 in groups of 128. */
+/* The usual launch: work items 0 .. n - 1 in groups of mtl_cl_group. */
 #define MTL_CL_RUN_FLAT(on, file, name, options, n, ...)                                                               \
-    MTL_CL_RUN(on, file, name, options, 1, ((const size_t[]){(size_t)(n)}), ((const size_t[]){MTL_CL_GROUP}),          \
+    MTL_CL_RUN(on, file, name, options, 1, ((const size_t[]){(size_t)(n)}), ((const size_t[]){mtl_cl_group(on, n)}),   \
                __VA_ARGS__)
 #define MTL_CL_GROUP 128
 /* Option of kernels that divide the number of an element: 64 bits only where there are so many. */
@@ -62,6 +62,9 @@ static inline const char *mtl_cl_index(int64_t count)
 
 bool mtl_cl_is_cpu(const mtl_tensor *on); /* PoCL and the like: vector kernels without barriers are better there */
 bool mtl_cl_has_fp64(const mtl_tensor *on);
+/* Work-items of a group where each does little and there are n: MTL_CL_GROUP, or more on a CPU, which starts a group
+   slowly. */
+size_t mtl_cl_group(const mtl_tensor *on, int64_t n);
 int mtl_cl_units(const mtl_tensor *on); /* compute units: multiprocessors, or cores */
 
 /* ---- the embedded sources: made from kernels/ by scripts/embed_kernels.lua ---- */

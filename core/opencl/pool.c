@@ -1,6 +1,8 @@
 /* Pooling, and planes of another size: their launches. */
 #include "opencl/opencl.h"
 
+#include <stdio.h>
+
 typedef struct { /* as `window` of kernels/pool.cl */
     int32_t height, width, out_h, out_w, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w;
 } mtl_cl_window;
@@ -18,12 +20,23 @@ static int64_t run_of(const mtl_conv *c, const mtl_tensor *on)
     return mtl_cl_is_cpu(on) && c->out_w > 0 ? c->out_w : 1;
 }
 
+/* Options of the forward kernels. */
+static const char *options_of(const mtl_conv *c, const mtl_tensor *y, char *text, size_t size)
+{
+    enum { SMALL = 9 };
+    if (c->kernel_h * c->kernel_w > SMALL)
+        return mtl_cl_index(y->count);
+    snprintf(text, size, "%s -DKH=%d -DKW=%d", mtl_cl_index(y->count), (int)c->kernel_h, (int)c->kernel_w);
+    return text;
+}
+
 mtl_status mtl_cl_max_pool2d(const mtl_conv *c, const mtl_tensor *x, mtl_tensor *y, mtl_tensor *index)
 {
     mtl_cl_window w = window_of(c);
     int64_t run = run_of(c, y), items = y->count / run;
-    return MTL_CL_RUN_FLAT(y, "pool", "max_pool", mtl_cl_index(y->count), items, MTL_CL_BUF(x), MTL_CL_BUF(y),
-                           MTL_CL_BUF(index), MTL_CL_I64(items), MTL_CL_I32(run), MTL_CL_STRUCT(w));
+    char text[64];
+    return MTL_CL_RUN_FLAT(y, "pool", "max_pool", options_of(c, y, text, sizeof text), items, MTL_CL_BUF(x),
+                           MTL_CL_BUF(y), MTL_CL_BUF(index), MTL_CL_I64(items), MTL_CL_I32(run), MTL_CL_STRUCT(w));
 }
 
 mtl_status mtl_cl_max_pool2d_grad(const mtl_conv *c, int64_t rows, const mtl_tensor *index, const mtl_tensor *dy,
@@ -41,8 +54,9 @@ mtl_status mtl_cl_avg_pool2d(const mtl_conv *c, const mtl_tensor *x, mtl_tensor 
 {
     mtl_cl_window w = window_of(c);
     int64_t run = run_of(c, y), items = y->count / run;
-    return MTL_CL_RUN_FLAT(y, "pool", "avg_pool", mtl_cl_index(y->count), items, MTL_CL_BUF(x), MTL_CL_BUF(y),
-                           MTL_CL_I64(items), MTL_CL_I32(run), MTL_CL_STRUCT(w));
+    char text[64];
+    return MTL_CL_RUN_FLAT(y, "pool", "avg_pool", options_of(c, y, text, sizeof text), items, MTL_CL_BUF(x),
+                           MTL_CL_BUF(y), MTL_CL_I64(items), MTL_CL_I32(run), MTL_CL_STRUCT(w));
 }
 
 mtl_status mtl_cl_avg_pool2d_grad(const mtl_conv *c, int64_t rows, const mtl_tensor *dy, mtl_tensor *dx)

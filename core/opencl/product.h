@@ -5,7 +5,7 @@
 #include "opencl/opencl.h"
 
 /* What A, B and C are; the kernels know the same numbers. */
-enum { MTL_CL_MATRIX, MTL_CL_FORWARD, MTL_CL_INPUT, MTL_CL_WEIGHT };
+enum { MTL_CL_MATRIX, MTL_CL_FORWARD, MTL_CL_WEIGHT };
 
 typedef union { /* as `shape` of the kernels */
     struct {
@@ -16,6 +16,7 @@ typedef union { /* as `shape` of the kernels */
     struct {
         int32_t groups, batch, channels, height, width, out_channels, out_h, out_w;
         int32_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, patch;
+        int32_t to_plane, to_line, to_step;
         uint32_t line_magic, line_shift, plane_magic, plane_shift;
     } conv;
 } mtl_cl_shape;

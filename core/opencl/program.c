@@ -68,6 +68,9 @@ static mtl_status build(mtl_cl_device *d, const char *file, const char *options,
         *out = program;
         return MTL_OK;
     }
+    if (!d->building && ctx->building)
+        ctx->building(d->name);
+    d->building = true;
     program = d->cl->clCreateProgramWithSource(d->context, 2, (const char *[]){common, text}, NULL, &error);
     MTL_TRY(mtl_cl_check(d, error, file));
     error = d->cl->clBuildProgram(program, 1, &d->id, all, NULL, NULL);

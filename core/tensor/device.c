@@ -59,6 +59,11 @@ void mtl_device_name(int device, char *name, size_t size)
         snprintf(name, size, "opencl:%d", device);
 }
 
+void mtl_device_on_build(mtl_context *ctx, void (*building)(const char *device))
+{
+    ctx->building = building;
+}
+
 mtl_status mtl_device_open(mtl_context *ctx, int index, mtl_device **out)
 {
     if (index < 0 || index >= MTL_MAX_DEVICES)

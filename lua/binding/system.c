@@ -331,17 +331,45 @@ static int l_devices(lua_State *L)
     return 2;
 }
 
+static void tell_of_build(const char *device)
+{
+    fprintf(stderr, "compiling kernels for %s, once: this may take a minute\n", device);
+}
+
+/* core.tell_of_builds(): a line on stderr when a device compiles its kernels for the first time */
+static int l_tell_of_builds(lua_State *L)
+{
+    (void)L;
+    mtl_device_on_build(lmtl_context(), tell_of_build);
+    return 0;
+}
+
 void lmtl_open_system(lua_State *L)
 {
     static const luaL_Reg malloc_meta[] = {{"__gc", malloc_gc}, {NULL, NULL}};
     static const luaL_Reg folder_meta[] = {{"__gc", folder_gc}, {NULL, NULL}};
-    static const luaL_Reg functions[] = {{"clock", l_clock},       {"cores", l_cores},   {"isatty", l_isatty},
-                                         {"columns", l_columns},   {"rows", l_rows},     {"mkdir", l_mkdir},
-                                         {"realpath", l_realpath}, {"stat", l_stat},     {"is_link", l_is_link},
-                                         {"truncate", l_truncate}, {"fsync", l_fsync},   {"remove", l_remove},
-                                         {"rename", l_rename},     {"uname", l_uname},   {"cpu_model", l_cpu_model},
-                                         {"devices", l_devices},   {"getpid", l_getpid}, {"threads", l_threads},
-                                         {"isa", l_isa},           {"blas", l_blas},     {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"clock", l_clock},
+                                         {"cores", l_cores},
+                                         {"isatty", l_isatty},
+                                         {"columns", l_columns},
+                                         {"rows", l_rows},
+                                         {"mkdir", l_mkdir},
+                                         {"realpath", l_realpath},
+                                         {"stat", l_stat},
+                                         {"is_link", l_is_link},
+                                         {"truncate", l_truncate},
+                                         {"fsync", l_fsync},
+                                         {"remove", l_remove},
+                                         {"rename", l_rename},
+                                         {"uname", l_uname},
+                                         {"cpu_model", l_cpu_model},
+                                         {"devices", l_devices},
+                                         {"getpid", l_getpid},
+                                         {"threads", l_threads},
+                                         {"isa", l_isa},
+                                         {"blas", l_blas},
+                                         {"tell_of_builds", l_tell_of_builds},
+                                         {NULL, NULL}};
     lmtl_type(L, "mtl.malloc", malloc_meta, NULL);
     lmtl_type(L, "mtl.folder", folder_meta, NULL);
     luaL_setfuncs(L, functions, 0);

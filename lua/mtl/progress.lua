@@ -91,10 +91,6 @@ function progress:start(info)
   if info.resumed then
     say(self, ("going on from step %s"):format(text.count(info.resumed)))
   end
-  if self.screen and (self.device or ""):find "^opencl" then -- until the bar comes, maybe for seconds
-    self.screen:draw { ("the first step on %s compiles its kernels, where that was not done before"):format(
-      self.device) }
-  end
 end
 
 -- Seconds to the end of the training, by the speed so far.

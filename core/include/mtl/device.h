@@ -29,6 +29,10 @@ int64_t mtl_device_waits(const mtl_context *ctx);
 /* The name that finds it: "cpu", "opencl:1". `size` 16 suffices. */
 void mtl_device_name(int device, char *name, size_t size);
 
+/* `building` (or NULL) is called, with the device's name, before the first kernel that a device compiles because it is
+   not among those kept on disk: that may take a minute. */
+void mtl_device_on_build(mtl_context *ctx, void (*building)(const char *device));
+
 #ifdef __cplusplus
 }
 #endif

@@ -106,8 +106,17 @@ typedef struct {
 } mtl_broadcast;
 
 /* Kernels over them: global 0 is the last dimension, global 1 the lines; each work item may take several lines, for
-   the second is bounded on some devices. */
+   the second is bounded on some devices; and on a CPU it takes MTL_CHUNK neighbours of a line, by vectors. */
 #define MTL_EACH_LINE(line, lines) for (long line = get_global_id(1); line < lines; line += get_global_size(1))
+#ifdef MTL_CPU
+#define MTL_CHUNK 4096 /* as in lines.h */
+#define MTL_EACH_PLACE(i, inner)                                                                                       \
+    for (long i = get_global_id(0) * MTL_CHUNK, stop_ = min(i + MTL_CHUNK, (long)inner); i < stop_; i++)
+#else
+#define MTL_EACH_PLACE(i, inner)                                                                                       \
+    const long i = get_global_id(0);                                                                                   \
+    if (i < inner)
+#endif
 
 /* The first element of a line in each of three tensors. */
 void mtl_line_at(const mtl_broadcast *s, long line, long *in)

@@ -1,52 +1,40 @@
 /* What convolutions need beside the products of gemm.cl and panel.cl. */
 
-/* Images with room around and between their pixels: y [planes, out_h, out_w] has pixel (i, j) of x [planes, height,
-   width] at (i step_h + top, j step_w + left), where that is inside, and zeros elsewhere. */
+/* Images with room around them, or without their rim: y [planes, out_h, out_w] has pixel (i, j) of x [planes, height,
+   width] at (i + top, j + left), where that is inside, and zeros elsewhere. */
 __kernel void expand(__global const float *restrict x, const long x_at, __global float *restrict y, const long y_at,
-                     const int height, const int width, const int out_h, const int out_w, const int top, const int left,
-                     const int step_h, const int step_w)
+                     const int height, const int width, const int out_h, const int out_w, const int top, const int left)
 {
-    const int row = (int)get_global_id(0);
+    const int row = (int)get_global_id(0), i = row - top;
     const long plane = get_global_id(1);
     if (row >= out_h)
         return;
     __global float *to = y + y_at + (plane * out_h + row) * out_w;
-    const int i = (row - top) / step_h, shift = row - top;
-    if (shift < 0 || shift % step_h != 0 || i >= height) {
-        for (int at = 0; at < out_w; at++)
-            to[at] = 0.0f;
-        return;
-    }
-    __global const float *from = x + x_at + (plane * height + i) * width;
-    if (step_w == 1) {
-        const int begin = max(left, 0), end = max(begin, min(out_w, width + left));
-        for (int at = 0; at < begin && at < out_w; at++)
-            to[at] = 0.0f;
-        for (int at = begin; at < end; at++)
-            to[at] = from[at - left];
-        for (int at = end; at < out_w; at++)
-            to[at] = 0.0f;
-        return;
-    }
-    for (int at = 0; at < out_w; at++)
+    const int begin = i < 0 || i >= height ? out_w : clamp(left, 0, out_w), end = max(begin, min(out_w, width + left));
+    __global const float *from = x + x_at + (plane * height + (begin < out_w ? i : 0)) * width;
+    for (int at = 0; at < begin; at++)
         to[at] = 0.0f;
-    for (int j = 0; j < width; j++) {
-        const int at = j * step_w + left;
-        if (at >= 0 && at < out_w)
-            to[at] = from[j];
-    }
+    for (int at = begin; at < end; at++)
+        to[at] = from[at - left];
+    for (int at = end; at < out_w; at++)
+        to[at] = 0.0f;
 }
 
-/* The weight [groups, out, in, taps] turned about: [groups, in, out, taps in opposite order]. */
+/* Taps of the weight [groups, out, in, kernel_h, kernel_w], of each side first, first + step ..., turned about:
+   [groups, in, out, taps_h, taps_w], the taps in opposite order. */
 __kernel void turn(__global const float *restrict w, const long w_at, __global float *restrict y, const long y_at,
-                   const int in, const int out, const int taps, const long count)
+                   const long count, const int in, const int out, const int kernel_h, const int kernel_w,
+                   const int first_h, const int step_h, const int taps_h, const int first_w, const int step_w,
+                   const int taps_w)
 {
     const long e = get_global_id(0);
     if (e >= count)
         return;
-    const int tap = (int)(e % taps), o = (int)(e / taps % out), i = (int)(e / taps / out % in);
-    const long group = e / taps / out / in;
-    y[y_at + e] = w[w_at + ((group * out + o) * in + i) * taps + taps - 1 - tap];
+    const int along = taps_w - 1 - (int)(e % taps_w), down = taps_h - 1 - (int)(e / taps_w % taps_h);
+    const long rest = e / (taps_h * taps_w), group = rest / out / in;
+    const int o = (int)(rest % out), i = (int)(rest / out % in);
+    y[y_at + e] = w[w_at + (((group * out + o) * in + i) * kernel_h + first_h + down * step_h) * kernel_w + first_w +
+                    along * step_w];
 }
 
 /* dw [rows, groups, out, patch] and db [rows, groups, out] (either NULL) from parts [pieces, groups, ...] that lie

@@ -4,15 +4,15 @@ __kernel void where(mtl_broadcast s, long inner, long lines, long sc, long sa, l
                     long c_at, __global const float *a, long a_at, __global const float *b, long b_at,
                     __global float *y, long y_at)
 {
-    const long i = get_global_id(0);
-    if (i >= inner)
-        return;
     MTL_EACH_LINE(line, lines)
     {
         long in[3];
         mtl_line_at(&s, line, in);
-        const float yes = a[a_at + in[1] + i * sa], no = b[b_at + in[2] + i * sb];
-        y[y_at + line * inner + i] = c[c_at + in[0] + i * sc] != 0.0f ? yes : no;
+        MTL_EACH_PLACE(i, inner)
+        {
+            const float yes = a[a_at + in[1] + i * sa], no = b[b_at + in[2] + i * sb];
+            y[y_at + line * inner + i] = c[c_at + in[0] + i * sc] != 0.0f ? yes : no;
+        }
     }
 }
 

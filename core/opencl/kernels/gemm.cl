@@ -1,13 +1,13 @@
 /* Products for GPUs: each group makes a tile BM x BN of C = A B, from tiles of A and B in local memory that are loaded
-   one ahead. What A, B and C are is a macro's business (KIND): matrices, or the three products of a convolution, whose
+   one ahead. What A, B and C are is a macro's business (KIND): matrices, or the two products of a convolution, whose
    columns are never written out. Sums run over k in its order, or in `pieces` of it that sum_parts adds in theirs.
 
    Options: KIND; BM, BN, BK (tile), RM, RN (of a work-item: 4 or 8); matrices: TA, TB (transposed); convolutions: KH, KW
    (kernel), SH, SW (stride).
 
    Kinds: MATRIX; and those of a convolution:
-   FORWARD  y: m = output channels, n = images and pixels of y, k = channels and taps
-   INPUT    dx: m = channels, n = images and pixels of x, k = output channels and taps
+   FORWARD  y, or dx with the weight turned about (conv.c): m = output channels, n = images and pixels of y,
+            k = channels and taps
    WEIGHT   dw: m = cotangents and output channels, n = channels and taps (and a column of ones for db), k = images and
             pixels of y */
 #include "opencl/kernels/shape.h"
@@ -105,55 +105,34 @@ tile(__global const float *restrict a, const long a_at, __global const float *re
             next_b[s] = in ? b[at * image + (place[s] + y * g.width + x)] : down[s] == 1 << 29 ? 1.0f : 0.0f;            \
         }                                                                                                              \
     }
-#else /* FORWARD, INPUT */
+#else /* FORWARD */
     enum { OWN = BN > NT ? BN / NT : 1 }; /* columns of this work-item */
     long from[OWN];
     int top[OWN], left[OWN];
-#if KIND == FORWARD
-    const int pixels = g.out_h * g.out_w, line = g.out_w, in_h = g.height, in_w = g.width, in_channels = g.channels;
-#else
-    const int pixels = g.height * g.width, line = g.width, in_h = g.out_h, in_w = g.out_w, in_channels = g.out_channels;
-#endif
-    const int in_plane = in_h * in_w;
+    const int plane = g.height * g.width;
     a += a_at + (long)z * g.out_channels * g.channels * TAPS;
-    b += b_at + (long)z * in_channels * in_plane;
+    b += b_at + (long)z * g.channels * plane;
     _Pragma("unroll") for (int s = 0; s < OWN; s++)
     {
         const int j = j0 + ROW_OF(0, BN, s);
-        const int at = (int)divide((uint)j, g.plane_magic, g.plane_shift), pixel = j - at * pixels;
-        const int y = (int)divide((uint)pixel, g.line_magic, g.line_shift), x = pixel - y * line;
-        from[s] = j < n ? (long)at * g.groups * in_channels * in_plane : -1;
-        top[s] = KIND == FORWARD ? y * SH - g.pad_h : y + g.pad_h;
-        left[s] = KIND == FORWARD ? x * SW - g.pad_w : x + g.pad_w;
+        const int at = (int)divide((uint)j, g.plane_magic, g.plane_shift), pixel = j - at * g.out_h * g.out_w;
+        const int y = (int)divide((uint)pixel, g.line_magic, g.line_shift), x = pixel - y * g.out_w;
+        from[s] = j < n ? (long)at * g.groups * g.channels * plane : -1;
+        top[s] = y * SH - g.pad_h;
+        left[s] = x * SW - g.pad_w;
     }
-#if KIND == FORWARD
-#define WEIGHT_AT (i * k + p)
-#else
-#define WEIGHT_AT ((p / TAPS * g.channels + i) * TAPS + p % TAPS)
-#endif
 #define LOAD(p0)                                                                                                       \
     _Pragma("unroll") for (int s = 0; s < NA; s++)                                                                     \
     {                                                                                                                  \
         const int i = i0 + ROW_OF(1, BM, s), p = (p0) + lid % BK;                                                      \
-        next_a[s] = i < m && p < end ? a[WEIGHT_AT] : 0.0f;                                                            \
+        next_a[s] = i < m && p < end ? a[i * k + p] : 0.0f;                                                            \
     }                                                                                                                  \
     _Pragma("unroll") for (int s = 0; s < NB; s++)                                                                     \
     {                                                                                                                  \
         const int own = s % OWN, p = (p0) + K_OF(0, BN, s), channel = p / TAPS, tap = p % TAPS;                        \
-        int y = tap / KW * g.dilation_h, x = tap % KW * g.dilation_w;                                                      \
-        bool in = from[own] >= 0 && p < end;                                                                           \
-        if (KIND == FORWARD) {                                                                                         \
-            y += top[own];                                                                                             \
-            x += left[own];                                                                                            \
-        } else {                                                                                                       \
-            y = top[own] - y;                                                                                          \
-            x = left[own] - x;                                                                                         \
-            in = in && y >= 0 && x >= 0 && y % SH == 0 && x % SW == 0;                                                 \
-            y /= SH;                                                                                                   \
-            x /= SW;                                                                                                   \
-        }                                                                                                              \
-        in = in && (uint)y < (uint)in_h && (uint)x < (uint)in_w;                                                       \
-        next_b[s] = in ? b[from[own] + (channel * in_plane + y * in_w + x)] : 0.0f;                                    \
+        const int y = top[own] + tap / KW * g.dilation_h, x = left[own] + tap % KW * g.dilation_w;                     \
+        const bool in = from[own] >= 0 && p < end && (uint)y < (uint)g.height && (uint)x < (uint)g.width;              \
+        next_b[s] = in ? b[from[own] + (channel * plane + y * g.width + x)] : 0.0f;                                    \
     }
 #endif
 
@@ -210,8 +189,10 @@ tile(__global const float *restrict a, const long a_at, __global const float *re
         const int j = j0 + tx * 4 + q % 4 + q / 4 * (BN / 2);
         if (j >= n)
             continue;
-#if KIND == FORWARD || KIND == INPUT
-        const int at = (int)divide((uint)j, g.plane_magic, g.plane_shift), pixel = j - at * pixels;
+#if KIND == FORWARD
+        const int at = (int)divide((uint)j, g.plane_magic, g.plane_shift), pixel = j - at * g.out_h * g.out_w;
+        const int y = (int)divide((uint)pixel, g.line_magic, g.line_shift), x = pixel - y * g.out_w;
+        const long to = (long)at * g.groups * m * g.to_plane + y * g.to_line + x * g.to_step;
 #endif
         _Pragma("unroll") for (int r = 0; r < RM; r++)
         {
@@ -226,10 +207,7 @@ tile(__global const float *restrict a, const long a_at, __global const float *re
             __global float *to = c + z * g.stride_c + i * g.ldc + j;
             *to = g.alpha * sum[r][q] + (bias ? bias[bias_at + j] : 0.0f) + (g.beta != 0.0f ? g.beta * *to : 0.0f);
 #elif KIND == FORWARD
-            c[((long)at * g.groups * m + (long)z * m + i) * pixels + pixel] =
-                sum[r][q] + (bias ? bias[bias_at + z * m + i] : 0.0f);
-#elif KIND == INPUT
-            c[((long)at * g.groups * m + (long)z * m + i) * pixels + pixel] = sum[r][q];
+            c[to + ((long)z * m + i) * g.to_plane] = sum[r][q] + (bias ? bias[bias_at + z * m + i] : 0.0f);
 #endif
         }
     }
@@ -255,10 +233,9 @@ __kernel void sum_parts(__global const float *restrict parts, const long parts_a
     __global float *to = c + z * g.stride_c + i * g.ldc + j;
     *to = g.alpha * sum + (bias ? bias[bias_at + j] : 0.0f) + (g.beta != 0.0f ? g.beta * *to : 0.0f);
 #else
-    const int pixels = KIND == FORWARD ? g.out_h * g.out_w : g.height * g.width;
-    const int at = j / pixels, pixel = j % pixels;
-    c[((long)at * g.groups * m + (long)z * m + i) * pixels + pixel] =
-        sum + (KIND == FORWARD && bias ? bias[bias_at + z * m + i] : 0.0f);
+    const int at = j / (g.out_h * g.out_w), y = j / g.out_w % g.out_h, x = j % g.out_w;
+    c[((long)at * g.groups * m + (long)z * m + i) * g.to_plane + y * g.to_line + x * g.to_step] =
+        sum + (bias ? bias[bias_at + z * m + i] : 0.0f);
 #endif
 }
 #endif

@@ -5,14 +5,12 @@
     __kernel void copy_##type(mtl_broadcast s, long inner, long lines, long sx, long sy, __global const type *x,       \
                               long x_at, __global type *y, long y_at)                                                  \
     {                                                                                                                  \
-        const long i = get_global_id(0);                                                                               \
-        if (i >= inner)                                                                                                \
-            return;                                                                                                    \
         MTL_EACH_LINE(line, lines)                                                                                     \
         {                                                                                                              \
             long in[3];                                                                                                \
             mtl_line_at(&s, line, in);                                                                                 \
-            y[y_at + in[1] + i * sy] = x[x_at + in[0] + i * sx];                                                       \
+            MTL_EACH_PLACE(i, inner)                                                                                   \
+                y[y_at + in[1] + i * sy] = x[x_at + in[0] + i * sx];                                                   \
         }                                                                                                              \
     }                                                                                                                  \
     /* x runs along the last but one dimension [m], y along the last [n]: squares go through local memory. `s` holds   \
@@ -37,26 +35,21 @@
     __kernel void take_##type(long inner, long lines, long n, long n_index, __global const type *x, long x_at,         \
                               __global const int *index, long index_at, __global type *y, long y_at)                   \
     {                                                                                                                  \
-        const long i = get_global_id(0);                                                                               \
-        if (i >= inner)                                                                                                \
-            return;                                                                                                    \
         MTL_EACH_LINE(line, lines)                                                                                     \
         {                                                                                                              \
-            const long o = line / n_index;                                                                             \
-            y[y_at + line * inner + i] =                                                                               \
-                x[x_at + (o * n + index[index_at + line - o * n_index]) * inner + i];                                  \
+            const long o = line / n_index, from = (o * n + index[index_at + line - o * n_index]) * inner;              \
+            MTL_EACH_PLACE(i, inner)                                                                                   \
+                y[y_at + line * inner + i] = x[x_at + from + i];                                                       \
         }                                                                                                              \
     }                                                                                                                  \
     __kernel void gather_##type(long inner, long lines, long n, long n_index, __global const type *x, long x_at,       \
                                 __global const int *index, long index_at, __global type *y, long y_at)                 \
     {                                                                                                                  \
-        const long i = get_global_id(0);                                                                               \
-        if (i >= inner)                                                                                                \
-            return;                                                                                                    \
         MTL_EACH_LINE(line, lines)                                                                                     \
         {                                                                                                              \
-            const long at = line * inner + i;                                                                          \
-            y[y_at + at] = x[x_at + (line / n_index * n + index[index_at + at]) * inner + i];                          \
+            const long from = line / n_index * n, at = line * inner;                                                   \
+            MTL_EACH_PLACE(i, inner)                                                                                   \
+                y[y_at + at + i] = x[x_at + (from + index[index_at + at + i]) * inner + i];                            \
         }                                                                                                              \
     }
 COPY(uchar)
@@ -68,23 +61,23 @@ __kernel void take_grad(long inner, long lines, long n, long n_index, __global c
                         __global const int *index, long index_at, __global const ulong *order, long order_at,
                         __global float *dx, long dx_at)
 {
-    const long i = get_global_id(0);
-    if (i >= inner)
-        return;
     MTL_EACH_LINE(line, lines)
     {
         const long o = line / n_index, first = line - o * n_index;
         const int row = index[index_at + (uint)order[first]];
         if (first > 0 && index[index_at + (uint)order[first - 1]] == row)
             continue;
-        float total = 0.0f;
-        for (long k = first; k < n_index; k++) {
-            const uint j = (uint)order[k];
-            if (index[index_at + j] != row)
-                break;
-            total += dy[dy_at + (o * n_index + j) * inner + i];
+        MTL_EACH_PLACE(i, inner)
+        {
+            float total = 0.0f;
+            for (long k = first; k < n_index; k++) {
+                const uint j = (uint)order[k];
+                if (index[index_at + j] != row)
+                    break;
+                total += dy[dy_at + (o * n_index + j) * inner + i];
+            }
+            dx[dx_at + (o * n + row) * inner + i] = total;
         }
-        dx[dx_at + (o * n + row) * inner + i] = total;
     }
 }
 
@@ -92,17 +85,17 @@ __kernel void take_grad(long inner, long lines, long n, long n_index, __global c
 __kernel void gather_grad_few(long inner, long lines, long outer, long n, long n_index, __global const float *dy,
                               long dy_at, __global const int *index, long index_at, __global float *dx, long dx_at)
 {
-    const long i = get_global_id(0);
-    if (i >= inner)
-        return;
     MTL_EACH_LINE(line, lines)
     {
         const long item = line / n, place = line - item * n, o = item % outer;
-        float total = 0.0f;
-        for (long j = 0; j < n_index; j++)
-            if (index[index_at + (o * n_index + j) * inner + i] == place)
-                total += dy[dy_at + (item * n_index + j) * inner + i];
-        dx[dx_at + line * inner + i] = total;
+        MTL_EACH_PLACE(i, inner)
+        {
+            float total = 0.0f;
+            for (long j = 0; j < n_index; j++)
+                if (index[index_at + (o * n_index + j) * inner + i] == place)
+                    total += dy[dy_at + (item * n_index + j) * inner + i];
+            dx[dx_at + line * inner + i] = total;
+        }
     }
 }
 
@@ -110,14 +103,14 @@ __kernel void gather_grad_few(long inner, long lines, long outer, long n, long n
 __kernel void gather_grad_many(long inner, long lines, long outer, long n, long n_index, __global const float *dy,
                                long dy_at, __global const int *index, long index_at, __global float *dx, long dx_at)
 {
-    const long i = get_global_id(0);
-    if (i >= inner)
-        return;
     MTL_EACH_LINE(line, lines)
     {
         const long o = line % outer;
-        for (long j = 0; j < n_index; j++)
-            dx[dx_at + (line * n + index[index_at + (o * n_index + j) * inner + i]) * inner + i] +=
-                dy[dy_at + (line * n_index + j) * inner + i];
+        MTL_EACH_PLACE(i, inner)
+        {
+            for (long j = 0; j < n_index; j++)
+                dx[dx_at + (line * n + index[index_at + (o * n_index + j) * inner + i]) * inner + i] +=
+                    dy[dy_at + (line * n_index + j) * inner + i];
+        }
     }
 }

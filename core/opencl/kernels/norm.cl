@@ -1,6 +1,7 @@
 /* Batch norm over [batch, channels, inner], and norms of lines. Sums are a group's: COLUMNS lines of work-items side by
    side, each for a channel (COLUMNS is 1, or more where channels are neighbours); long ones are cut into pieces. On a
-   CPU a group is one work-item with vectors. Two passes, so that float32 is enough.
+   CPU a group is one work-item with vectors, whose lanes are the COLUMNS where channels are neighbours. Two passes, so
+   that float32 is enough.
    Option: INDEX, uint where all elements can be counted with it, else ulong. */
 #ifdef MTL_CPU
 typedef float8 some; /* elements of one step */
@@ -25,9 +26,19 @@ static float total(const some v)
     const float4 a = v.lo + v.hi;
     return (a.x + a.y) + (a.z + a.w);
 }
+/* Where lanes are channels (`columns` is more than 1), `lanes` of them from channel c on: what each has. */
+#define LANES(columns)  min(columns, channels - c)
+#define OWN(x)          (columns > 1 ? load(x, lanes) : (float8)(*(x)))
+#define JOINED(v)       (columns > 1 ? v : (float8)(total(v)))
+#define LANE(v, l)      (((const float *)&(v))[l])
 /* For elements [begin, end) of a channel: body sees `at`, the place, and `n`, how many lie there, at most 8. */
 #define EACH(body)                                                                                                     \
-    for (int b_ = begin / inner, i_ = begin % inner, left_ = end - begin; left_ > 0; b_++, i_ = 0) {                   \
+    for (int b_ = begin; columns > 1 && b_ < end; b_++) {                                                              \
+        const long at = (long)b_ * channels + c;                                                                       \
+        const int n = lanes;                                                                                           \
+        body                                                                                                           \
+    }                                                                                                                  \
+    for (int b_ = begin / inner, i_ = begin % inner, left_ = columns > 1 ? 0 : end - begin; left_ > 0; b_++, i_ = 0) { \
         const int stop_ = min(inner, i_ + left_);                                                                      \
         left_ -= stop_ - i_;                                                                                           \
         for (; i_ < stop_; i_ += 8) {                                                                                  \
@@ -41,6 +52,10 @@ typedef float some;
 #define load(x, n) (*(x))
 #define ones(n)    1.0f
 #define total(v)   (v)
+#define LANES(columns) 1
+#define OWN(x)         (*(x))
+#define JOINED(v)      column_sum(v, columns, room)
+#define LANE(v, l)     (v)
 #define EACH(body)                                                                                                     \
     {                                                                                                                  \
         const int across_ = (int)get_local_size(0) / columns, step_b_ = across_ / inner, step_i_ = across_ % inner;    \
@@ -104,22 +119,25 @@ __kernel void stats(__global const float *restrict x, const long x_at, __global 
     const int which = (int)get_group_id(0) % pieces, tile = (int)get_group_id(0) / pieces;
     const int own = tile * columns + (int)get_local_id(0) % columns, c = min(own, channels - 1);
     const int begin = which * piece, end = min(begin + piece, batch * inner);
+    const int lanes = LANES(columns);
     some sum = 0.0f, squares = 0.0f;
     x += x_at;
     EACH(sum += load(x + at, n);)
-    const float centre = column_sum(total(sum), columns, room) / (float)(end - begin);
+    const some centre = JOINED(sum) / (float)(end - begin);
     EACH(const some d = load(x + at, n) - centre; squares += ones(n) * d * d;)
-    const float spread = column_sum(total(squares), columns, room);
+    const some spread = JOINED(squares);
     if ((int)get_local_id(0) >= columns || own >= channels)
         return;
-    if (pieces == 1) {
-        keep_stats(c, centre, spread, (float)(end - begin), g, running_mean + running_mean_at,
-                   running_var + running_var_at, mean + mean_at, inv + inv_at);
-        return;
+    parts += parts ? parts_at : 0;
+    for (int l = 0; l < lanes; l++) {
+        if (pieces == 1) {
+            keep_stats(c + l, LANE(centre, l), LANE(spread, l), (float)(end - begin), g, running_mean + running_mean_at,
+                       running_var + running_var_at, mean + mean_at, inv + inv_at);
+        } else {
+            parts[which * channels + c + l] = LANE(centre, l);
+            parts[(pieces + which) * channels + c + l] = LANE(spread, l);
+        }
     }
-    parts += parts_at;
-    parts[which * channels + c] = centre;
-    parts[(pieces + which) * channels + c] = spread;
 }
 
 /* One work-item a channel: pieces become one (Chan, Golub and LeVeque 1983). */
@@ -199,21 +217,25 @@ __kernel void grad_sums(__global const float *restrict x, const long x_at, __glo
     const int tile = (int)get_group_id(0) / pieces % tiles, row = (int)get_group_id(0) / pieces / tiles;
     const int own = tile * columns + (int)get_local_id(0) % columns, c = min(own, channels - 1);
     const int begin = which * piece, end = min(begin + piece, batch * inner);
-    const float centre = mean[mean_at + c], scale = inv[inv_at + c];
+    const int lanes = LANES(columns);
+    const some centre = OWN(mean + mean_at + c), scale = OWN(inv + inv_at + c);
     some sum = 0.0f, along = 0.0f;
     x += x_at;
     dy += dy_at + (long)row * batch * channels * inner;
     EACH(const some d = load(dy + at, n); sum += d; along += d * ((load(x + at, n) - centre) * scale);)
-    const float s = column_sum(total(sum), columns, room), a = column_sum(total(along), columns, room);
+    const some s = JOINED(sum), a = JOINED(along);
     if ((int)get_local_id(0) >= columns || own >= channels)
         return;
     parts += parts_at + (long)which * 2 * rows * channels;
-    parts[row * channels + c] = s;
-    parts[(rows + row) * channels + c] = a;
-    if (pieces == 1 && dw)
-        dw[dw_at + row * channels + c] = a;
-    if (pieces == 1 && db)
-        db[db_at + row * channels + c] = s;
+    for (int l = 0; l < lanes; l++) {
+        const int e = row * channels + c + l;
+        parts[e] = LANE(s, l);
+        parts[rows * channels + e] = LANE(a, l);
+        if (pieces == 1 && dw)
+            dw[dw_at + e] = LANE(a, l);
+        if (pieces == 1 && db)
+            db[db_at + e] = LANE(s, l);
+    }
 }
 
 /* Pieces become the first of them. One work-item a row and channel. */
@@ -361,6 +383,7 @@ __kernel void line_sums(__global const float *restrict x, const long x_at, __glo
     const int tile = (int)get_group_id(0) / pieces % tiles, row = (int)get_group_id(0) / pieces / tiles;
     const int own = tile * columns + (int)get_local_id(0) % columns, c = min(own, channels - 1);
     const int begin = which * piece, end = min(begin + piece, batch * inner), group = c / (channels / groups);
+    const int lanes = LANES(columns);
     some sum = 0.0f, along = 0.0f;
     x += x_at;
     mean += mean_at + group;
@@ -368,14 +391,17 @@ __kernel void line_sums(__global const float *restrict x, const long x_at, __glo
     dy += dy_at + (long)row * batch * channels * inner;
     EACH(const some d = load(dy + at, n); sum += d;
          along += d * ((load(x + at, n) - mean[(long)b_ * groups]) * inv[(long)b_ * groups]);)
-    const float s = column_sum(total(sum), columns, room), a = column_sum(total(along), columns, room);
+    const some s = JOINED(sum), a = JOINED(along);
     if ((int)get_local_id(0) >= columns || own >= channels)
         return;
     parts += parts_at + (long)which * 2 * rows * channels;
-    parts[row * channels + c] = s;
-    parts[(rows + row) * channels + c] = a;
-    if (pieces == 1 && dw)
-        dw[dw_at + row * channels + c] = a;
-    if (pieces == 1 && db)
-        db[db_at + row * channels + c] = s;
+    for (int l = 0; l < lanes; l++) {
+        const int e = row * channels + c + l;
+        parts[e] = LANE(s, l);
+        parts[rows * channels + e] = LANE(a, l);
+        if (pieces == 1 && dw)
+            dw[dw_at + e] = LANE(a, l);
+        if (pieces == 1 && db)
+            db[db_at + e] = LANE(s, l);
+    }
 }

@@ -2,8 +2,7 @@
    depthwise.cl. */
 #define MATRIX  0
 #define FORWARD 1
-#define INPUT   2
-#define WEIGHT  3
+#define WEIGHT  2
 typedef struct {
 #if KIND == MATRIX
     long lda, ldb, ldc, stride_a, stride_b, stride_c;
@@ -13,6 +12,7 @@ typedef struct {
     int groups, batch, channels, height, width, out_channels, out_h, out_w; /* channels: of one group */
     int kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
     int patch;                                             /* WEIGHT: columns before that of ones */
+    int to_plane, to_line, to_step;                        /* FORWARD: how the pixels of the result lie */
     uint line_magic, line_shift, plane_magic, plane_shift; /* see divide */
 #endif
 } shape;

@@ -34,6 +34,9 @@ local function dispatch(argv)
   if options.help then
     command, rest = require "mtl.cli.help", { command.name }
   end
+  if core.isatty(2) and not options.quiet then
+    core.tell_of_builds()
+  end
   return command.run(options, rest, argv)
 end
 

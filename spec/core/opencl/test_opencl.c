@@ -387,6 +387,77 @@ static void memory_is_reused(void)
     mtl_context_free(ctx);
 }
 
+/* Writes that run ahead of kernels which still read what was written before, into memory that is given back and taken
+   again: as a GPU, large ones by the second queue, small ones by the first. */
+static void writes_keep_their_order(void)
+{
+    enum { ROUNDS = 200, LARGE = 100000, SMALL = 1000, READS = 6 };
+    static float host[LARGE];
+    mtl_context *ctx = context();
+    if (!ctx)
+        return;
+    setenv("MTL_OPENCL_KERNELS", "gpu", 1); /* read by the first tensor, which opens the device */
+    mtl_tensor *large = floats(ctx, 1, LARGE), *small = floats(ctx, 1, SMALL);
+    unsetenv("MTL_OPENCL_KERNELS");
+    double expected = 0;
+    for (int i = 1; i <= ROUNDS; i++) {
+        for (int which = 0; which < 2; which++) {
+            mtl_tensor *x = NULL, *sum = which ? small : large;
+            int64_t n = sum->count;
+            CHECK(mtl_tensor_new_on(ctx, 1, MTL_F32, 1, &n, &x) == MTL_OK);
+            for (int again = 1; again >= 0; again--) { /* the second write is the one that counts */
+                for (int64_t k = 0; k < n; k++)
+                    host[k] = (float)(i + 1000 * again);
+                CHECK(mtl_tensor_write(x, host) == MTL_OK);
+            }
+            for (int read = 0; read < READS; read++)
+                CHECK(mtl_kernels(sum)->axpy(1, x, sum) == MTL_OK);
+            mtl_tensor_release(x);
+        }
+        expected += READS * i;
+    }
+    for (int which = 0; which < 2; which++) {
+        int64_t wrong = 0, n = which ? SMALL : LARGE;
+        CHECK(mtl_tensor_read(which ? small : large, host) == MTL_OK);
+        for (int64_t k = 0; k < n; k++)
+            wrong += host[k] != (float)expected;
+        if (!CHECK(wrong == 0))
+            printf("  %lld of %lld sums are wrong\n", (long long)wrong, (long long)n);
+    }
+    mtl_tensor_release(large);
+    mtl_tensor_release(small);
+    mtl_context_free(ctx);
+}
+
+static int told;
+static void tell(const char *device)
+{
+    told++;
+    CHECK(strstr(device, "opencl:1 (") != NULL);
+}
+
+/* Once for a device, and not for kernels that are kept. */
+static void building_is_told(void)
+{
+    char empty[80];
+    snprintf(empty, sizeof empty, "%s/empty", cache);
+    CHECK(mkdir(empty, 0700) == 0 && setenv("XDG_CACHE_HOME", empty, 1) == 0);
+    for (int kept = 0; kept < 2; kept++) {
+        mtl_context *ctx = context();
+        if (!ctx)
+            return;
+        told = 0;
+        mtl_device_on_build(ctx, tell);
+        mtl_tensor *x = floats(ctx, 1, 100), *y = random_on(ctx, 1, 1, 100);
+        CHECK(mtl_kernels(x)->axpy(1, y, x) == MTL_OK && mtl_kernels(x)->scale(2, x) == MTL_OK);
+        CHECK(mtl_kernels(x)->reduce(MTL_REDUCE_SUM, 1, 100, 1, y, x) == MTL_OK);
+        CHECK(told == !kept);
+        mtl_tensor_release(x);
+        mtl_tensor_release(y);
+        mtl_context_free(ctx);
+    }
+}
+
 int main(void)
 {
     snprintf(cache, sizeof cache, "/tmp/mtl-opencl-XXXXXX");
@@ -399,12 +470,14 @@ int main(void)
     RUN(optimizers);
     RUN(messages);
     RUN(memory_is_reused);
+    RUN(writes_keep_their_order);
     /* PoCL compiles kernels at their launch, and keeps them in a folder of its own. */
     const char *home = getenv("HOME");
     char pocl[256];
     snprintf(pocl, sizeof pocl, "%s/.cache/pocl", home ? home : "/tmp");
     setenv("POCL_CACHE_DIR", pocl, 0);
     RUN(damaged_programs_are_built_again);
+    RUN(building_is_told);
     RUN(a_folder_that_cannot_be_made);
     char command[128];
     snprintf(command, sizeof command, "rm -rf %s", cache);
