@@ -51,7 +51,7 @@ static void add(const char *bytes, ssize_t n)
             escape = c == '[' ? 2 : 0;
         } else if (escape == 2) {
             escape = c >= '@' && c <= '~' ? 0 : 2;
-            while (c == 'K' && at_start && used > 0 && output[used - 1] != '\n')
+            while ((c == 'K' || c == 'J') && at_start && used > 0 && output[used - 1] != '\n')
                 used--;
         } else if (c == 27) {
             escape = 1;
