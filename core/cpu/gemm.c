@@ -1,6 +1,7 @@
 /* Matrix products over the threads. C is cut into tiles, and a long sum into pieces, by the shape alone: the bits do
    not depend on the number of threads. Tiles above each other share what is packed of B. */
 #include "cpu/cpu.h"
+#include "cpu/vec.h"
 
 #include <cblas.h>
 #include <limits.h>
@@ -101,6 +102,14 @@ typedef struct {
     float *c, *parts; /* parts: [pieces - 1, batch, m, n] */
 } job;
 
+/* Like mtl_block, but in whole `units`. */
+static void block_of(int64_t total, int64_t unit, int64_t n_blocks, int64_t i, int64_t *begin, int64_t *end)
+{
+    mtl_block((total + unit - 1) / unit, n_blocks, i, begin, end);
+    *begin = between(*begin * unit, 0, total);
+    *end = between(*end * unit, 0, total);
+}
+
 static void tile(const job *job, int64_t at)
 {
     const mtl_gemm *g = job->g;
@@ -110,8 +119,8 @@ static void tile(const job *job, int64_t at)
     int64_t i, i_end, j, j_end, p, p_end, ldc = g->ldc;
     float beta = g->beta, *c = job->c;
     const float *bias = piece == 0 ? job->bias : NULL;
-    mtl_block(g->m, cut->rows, row, &i, &i_end);
-    mtl_block(g->n, cut->columns, column, &j, &j_end);
+    block_of(g->m, TILE, cut->rows, row, &i, &i_end);
+    block_of(g->n, 2 * LANES, cut->columns, column, &j, &j_end);
     mtl_block(g->k, cut->pieces, piece, &p, &p_end);
     const float *a = job->a + batch * g->stride_a + (g->trans_a ? p * g->lda + i : i * g->lda + p);
     const float *b = job->b + batch * g->stride_b + (g->trans_b ? j * g->ldb + p : p * g->ldb + j);
