@@ -130,6 +130,28 @@ describe("core", function()
     assert.same({ { { { 1, 3, 7 }, { 7, 7, 7 } } } }, mtl.pad(x, { 0, 1, 0, 1 }, { value = 7 }):totable())
   end)
 
+  -- In a sequential, a relu is done after a max pool that follows it.
+  it("pool what a relu leaves", function()
+    mtl.manual_seed(1)
+    local nan, scale = 0 / 0, mtl.randn(2, 3, 3, 3)
+    local values = mtl.randn(2, 3, 6, 6):totable()
+    values[1][1][1][1], values[1][2][3] = nan, { -1, -1, 0, 2, 2, 2 }
+    local function run(apply)
+      local x = core.tensor(values)
+      x:requires_grad(true)
+      local y = apply(x)
+      ;(y * scale):sum():backward()
+      return core.json_encode(y:totable()), core.json_encode(x:grad():totable())
+    end
+    local y, dx = run(nn.sequential { nn.relu(), nn.max_pool2d(2) })
+    local want, want_dx = run(function(x)
+      return nn.max_pool2d(2)(nn.relu()(x))
+    end)
+    assert.equal(want, y)
+    assert.equal(want_dx, dx)
+    assert.matches("null", y, 1, true)
+  end)
+
   it("says what is wrong with their arguments", function()
     local x = core.zeros(1, 2, 4, 4)
     assert.matches("unknown option 'dilatoin'; there are stride, padding, dilation, groups",

@@ -203,7 +203,7 @@ static void by_columns(const plan *p, int64_t first, int64_t pixels, const float
         columns(p, image, first + j, n, n > LANES ? WIDE : LANES, cols + j * p->patch);
     }
     mtl_sgemm(false, false, channels, pixels, p->patch, 1.0f, weight, p->patch, x + first, p->pixels,
-              p->plain ? NULL : cols, 1.0f, y + first, p->pixels);
+              p->plain ? NULL : cols, 1.0f, NULL, y + first, p->pixels);
 }
 
 /* y of group g; weight and bias are those of all groups. */
@@ -324,7 +324,7 @@ static void image_grad(const plan *p, const float *weight, const float *dy, floa
     for (int64_t s = 0; s < p->strips; s++) {
         int64_t first, pixels = strip_of(p, s, &first);
         mtl_sgemm(true, false, p->patch, pixels, c->out_channels, 1.0f, weight, p->patch, dy + first, p->pixels, NULL,
-                  0.0f, p->plain ? dx + first : cols, p->plain ? p->pixels : pixels);
+                  0.0f, NULL, p->plain ? dx + first : cols, p->plain ? p->pixels : pixels);
         if (!p->plain)
             add_columns(p, cols, first, pixels, pixels, sum);
     }
@@ -416,7 +416,8 @@ static void column_share(const summing *s, const plan *p, const float *x, int64_
                 memcpy(dys + line * width + i * pixels, line_of(s, image + i, line) + first,
                        (size_t)pixels * sizeof *dys);
         }
-        mtl_sgemm(false, true, s->lines, p->patch, width, 1.0f, dys, width, cols, pitch, NULL, 1.0f, part, p->pitch);
+        mtl_sgemm(false, true, s->lines, p->patch, width, 1.0f, dys, width, cols, pitch, NULL, 1.0f, NULL, part,
+                  p->pitch);
     }
 }
 

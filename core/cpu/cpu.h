@@ -53,10 +53,11 @@ static inline void mtl_block(int64_t total, int64_t n_blocks, int64_t i, int64_t
 #define mtl_sgemm_packed MTL_CPU(sgemm_packed)
 #define mtl_sgemm_panels MTL_CPU(sgemm_panels)
 #define mtl_sgemm_pack   MTL_CPU(sgemm_pack)
-/* Single-threaded single-precision product on host memory, row-major: C = alpha op(A) op(B) + beta C. In sgemm.c.
-   `packed` is op(B) laid out by sgemm_pack, for products that share it, or NULL. */
+/* Single-threaded single-precision product on host memory, row-major: C = alpha op(A) op(B) + beta C + bias, which
+   is added to every row (NULL: none). In sgemm.c. `packed` is op(B) laid out by sgemm_pack, for products that share it,
+   or NULL. */
 void mtl_sgemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda,
-               const float *b, int64_t ldb, const float *packed, float beta, float *c, int64_t ldc);
+               const float *b, int64_t ldb, const float *packed, float beta, const float *bias, float *c, int64_t ldc);
 /* Floats that packed op(B) takes, its number of panels, and the packing of one of them. */
 int64_t mtl_sgemm_packed(int64_t n, int64_t k);
 int64_t mtl_sgemm_panels(int64_t n);

@@ -1,6 +1,7 @@
 /* Matrix products over the threads. C is cut into tiles, and a long sum into pieces, by the shape alone: the bits do
    not depend on the number of threads. Tiles above each other share what is packed of B. */
 #include "cpu/cpu.h"
+#include "cpu/vec.h"
 
 #include <cblas.h>
 #include <limits.h>
@@ -20,7 +21,10 @@ enum {
     PIECE = 512,
     MAX_PIECES = 16,
     MAX_TILES = 32,
-    FEW = 8
+    FEW = 8,
+
+    SIDE = 128,
+    MAX_PART = 128 * 1024 /* numbers of a weight whose gradient is summed in parts */
 };
 /* From which size on, in every dimension, a product is OpenBLAS's. Measured with AVX-512: level with sgemm.c at 1024
    and 6 % faster at 2048; 2 to 3 times faster where sgemm.c is compiled for the baseline alone. */
@@ -42,6 +46,21 @@ static double work_of(const mtl_gemm *g)
     return (double)g->m * (double)g->n * (double)g->k;
 }
 
+/* A weight's gradient: both sides are packed, and few results share that. So its long sum is cut first, which leaves
+   whole lines to read, and then its longer side in two, again and again: to FEW tiles of SIDE or more, at least to half
+   as many smaller ones. */
+static void cut_gradient(const mtl_gemm *g, cut *c)
+{
+    c->pieces = between(g->k / PIECE, 1, FEW / 2);
+    for (;;) {
+        int64_t tiles = c->rows * c->columns * c->pieces * g->batch, m = g->m / c->rows, n = g->n / c->columns;
+        int64_t longer = m >= n ? m : n, least = tiles < FEW / 2 ? SIDE / 2 : SIDE;
+        if (tiles >= FEW || longer < 2 * least)
+            return;
+        *(m >= n ? &c->rows : &c->columns) *= 2;
+    }
+}
+
 static cut cut_of(const mtl_gemm *g)
 {
     cut c = {.rows = 1, .columns = 1, .pieces = 1};
@@ -52,6 +71,10 @@ static cut cut_of(const mtl_gemm *g)
              g->ldc <= INT_MAX && g->n <= INT_MAX && g->k <= INT_MAX && openblas_get_parallel() != OPENBLAS_SEQUENTIAL;
     if (c.blas) {
         c.rows = between(g->m / BLAS_LINES, 2, MAX_TILES);
+        return c;
+    }
+    if (g->trans_a && !g->trans_b && g->m * g->n <= MAX_PART) {
+        cut_gradient(g, &c);
         return c;
     }
     c.rows = between(g->m / LINES, 1, MAX_TILES);
@@ -79,6 +102,14 @@ typedef struct {
     float *c, *parts; /* parts: [pieces - 1, batch, m, n] */
 } job;
 
+/* Like mtl_block, but in whole `units`. */
+static void block_of(int64_t total, int64_t unit, int64_t n_blocks, int64_t i, int64_t *begin, int64_t *end)
+{
+    mtl_block((total + unit - 1) / unit, n_blocks, i, begin, end);
+    *begin = between(*begin * unit, 0, total);
+    *end = between(*end * unit, 0, total);
+}
+
 static void tile(const job *job, int64_t at)
 {
     const mtl_gemm *g = job->g;
@@ -87,8 +118,9 @@ static void tile(const job *job, int64_t at)
     int64_t row = at / cut->pieces / cut->columns % cut->rows, batch = at / cut->pieces / cut->columns / cut->rows;
     int64_t i, i_end, j, j_end, p, p_end, ldc = g->ldc;
     float beta = g->beta, *c = job->c;
-    mtl_block(g->m, cut->rows, row, &i, &i_end);
-    mtl_block(g->n, cut->columns, column, &j, &j_end);
+    const float *bias = piece == 0 ? job->bias : NULL;
+    block_of(g->m, TILE, cut->rows, row, &i, &i_end);
+    block_of(g->n, 2 * LANES, cut->columns, column, &j, &j_end);
     mtl_block(g->k, cut->pieces, piece, &p, &p_end);
     const float *a = job->a + batch * g->stride_a + (g->trans_a ? p * g->lda + i : i * g->lda + p);
     const float *b = job->b + batch * g->stride_b + (g->trans_b ? j * g->ldb + p : p * g->ldb + j);
@@ -97,8 +129,8 @@ static void tile(const job *job, int64_t at)
         c = job->parts + (((piece - 1) * g->batch + batch) * g->m + i) * g->n + j;
         ldc = g->n;
         beta = 0.0f;
-    } else if (job->bias || g->k == 0) {
-        prepare(beta, job->bias ? job->bias + j : NULL, c, i_end - i, j_end - j, ldc);
+    } else if ((bias && cut->blas) || g->k == 0) {
+        prepare(beta, bias ? bias + j : NULL, c, i_end - i, j_end - j, ldc);
         beta = 1.0f;
     }
     if (cut->blas)
@@ -107,7 +139,7 @@ static void tile(const job *job, int64_t at)
                     beta, c, (int)ldc);
     else if (p_end > p)
         mtl_sgemm(g->trans_a, g->trans_b, i_end - i, j_end - j, p_end - p, g->alpha, a, g->lda, b, g->ldb, job->packed,
-                  beta, c, ldc);
+                  beta, bias ? bias + j : NULL, c, ldc);
 }
 
 static void add_parts(const job *job, const mtl_context *ctx)

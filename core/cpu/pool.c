@@ -140,6 +140,52 @@ static mtl_status max_pool2d(const mtl_conv *c, const mtl_tensor *x, mtl_tensor 
     return MTL_OK;
 }
 
+#if defined(__AVX512F__)
+#define ZIP_LOW(a, b)  __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+#define ZIP_HIGH(a, b) __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+#elif defined(__AVX2__)
+#define ZIP_LOW(a, b)  __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define ZIP_HIGH(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#else
+#define ZIP_LOW(a, b)  __builtin_shufflevector(a, b, 0, 4, 1, 5)
+#define ZIP_HIGH(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
+#endif
+
+/* dx of LANES windows of 2 x 2 side by side, whose places in the image are `at`, relative to where each begins. */
+INLINE void spread(ints at, int64_t width, vec dy, float *dx)
+{
+    ints up_left = at == 0, up_right = at == 1, left = at == (int32_t)width, right = at == (int32_t)width + 1;
+    vec even = (vec)(up_left & (ints)dy), odd = (vec)(up_right & (ints)dy);
+    vec low_even = (vec)(left & (ints)dy), low_odd = (vec)(right & (ints)dy);
+    *(vec *)dx = ZIP_LOW(even, odd);
+    *(vec *)(dx + LANES) = ZIP_HIGH(even, odd);
+    *(vec *)(dx + width) = ZIP_LOW(low_even, low_odd);
+    *(vec *)(dx + width + LANES) = ZIP_HIGH(low_even, low_odd);
+}
+
+/* 2 x 2 windows: every pixel is written, so that nothing has to be cleared first. */
+static void halves_grad(const mtl_conv *c, const int32_t *index, const float *dy, float *dx)
+{
+    int64_t width = c->width, n = c->out_w;
+    ints begin = {0};
+    for (int i = 0; i < LANES; i++)
+        begin[i] = 2 * i;
+    for (int64_t oy = 0; oy < c->out_h; oy++, index += n, dy += n) {
+        float *top = dx + 2 * oy * width, *bottom = top + width;
+        int64_t j = 0;
+        for (; j + LANES <= n; j += LANES)
+            spread(*(const ints *)(index + j) - begin - (int32_t)(2 * (oy * width + j)), width, *(const vec *)(dy + j),
+                   top + 2 * j);
+        for (; j < n; j++) {
+            top[2 * j] = top[2 * j + 1] = bottom[2 * j] = bottom[2 * j + 1] = 0.0f;
+            dx[index[j]] = dy[j];
+        }
+        if (width > 2 * n)
+            top[2 * n] = bottom[2 * n] = 0.0f;
+    }
+    memset(dx + 2 * c->out_h * width, 0, (size_t)((c->height - 2 * c->out_h) * width) * sizeof *dx);
+}
+
 static void max_plane_grad(const mtl_conv *c, const int32_t *index, const float *dy, float *dx)
 {
     memset(dx, 0, (size_t)(c->height * c->width) * sizeof *dx);
@@ -156,7 +202,7 @@ static mtl_status max_pool2d_grad(const mtl_conv *c, int64_t rows, const mtl_ten
     float *to = mtl_f32(dx);
 #pragma omp parallel for schedule(static) num_threads(threads_for(dx, c, rows *planes))
     for (int64_t p = 0; p < rows * planes; p++)
-        max_plane_grad(c, at + p % planes * out, from + p * out, to + p * in);
+        (halves(c) ? halves_grad : max_plane_grad)(c, at + p % planes * out, from + p * out, to + p * in);
     return MTL_OK;
 }
 

@@ -88,7 +88,7 @@ static mtl_status recurrent(const mtl_recurrent *r, const mtl_tensor *x, const m
             }
             if (s > 0)
                 mtl_sgemm(false, false, end - begin, sums, n, 1.0f, to + (begin * length + last) * n, length * n, NULL,
-                          sums, w, 1.0f, g + (begin * length + t) * 4 * n, length * 4 * n);
+                          sums, w, 1.0f, NULL, g + (begin * length + t) * 4 * n, length * 4 * n);
             for (int64_t b = begin; b < end; b++) {
                 int64_t at = b * length + t, before = (b * length + last) * n;
                 if (r->gru)
@@ -168,7 +168,7 @@ static mtl_status recurrent_grad(const mtl_recurrent *r, int64_t rows, const mtl
             }
             if (s > 0)
                 mtl_sgemm(false, false, end - begin, n, sums, 1.0f, d + (begin * length + t) * sums, length * sums,
-                          NULL, n, w, r->gru ? 1.0f : 0.0f, dh + begin * n, n);
+                          NULL, n, w, r->gru ? 1.0f : 0.0f, NULL, dh + begin * n, n);
         }
     }
 done:

@@ -5,20 +5,21 @@
 #include "cpu/cpu.h"
 #include "cpu/vec.h"
 
-enum { WIDE = 2 * LANES, DEPTH = 256, ROWS = 192 }; /* a panel's width and depth; rows packed at once */
+enum { WIDE = 2 * LANES, DEPTH = 256 }; /* a panel's width and depth */
+enum { ROWS = 192, COLUMNS = 256 };     /* packed at once */
 
-/* op(A)(i, p) is a[i * row + p * step]; row p of the panel is b + p * pitch. */
+/* op(A)(i, p) is a[i * row + p * step]; row p of the panel is b + p * pitch; bias: NULL, or of the panel's columns. */
 typedef struct {
-    const float *a, *b;
+    const float *a, *b, *bias;
     int64_t row, step, pitch, depth;
     float alpha, beta;
 } panel;
 
-/* c[rows, n] = alpha A B + beta c: `width` vectors, the last of them with n - (width - 1) LANES columns; rows and width
-   are known to the compiler */
+/* c[rows, n] = alpha A B + beta c + bias: `width` vectors, the last of them with n - (width - 1) LANES columns; rows
+   and width are known to the compiler */
 INLINE void tile_of(int rows, int width, const panel *p, const float *a, int64_t n, float *c, int64_t ldc)
 {
-    vec sum[TILE * 2], right[2];
+    vec sum[TILE * 2], right[2], bias[2] = {{0}, {0}};
     const float *b = p->b;
     const int64_t last = n - (width - 1) * LANES;
     FOR (e, rows * width)
@@ -29,9 +30,14 @@ INLINE void tile_of(int rows, int width, const panel *p, const float *a, int64_t
         FOR (e, rows * width)
             sum[e] += a[e / width * p->row] * right[e % width];
     }
+    if (p->bias) {
+        FOR (v, width)
+            bias[v] = v < width - 1 || last == LANES ? *(const vec *)(p->bias + v * LANES)
+                                                     : load_part(p->bias + v * LANES, last);
+    }
     FOR (e, rows * width) {
         float *out = c + e / width * ldc + e % width * LANES;
-        vec result = p->alpha * sum[e];
+        vec result = p->alpha * sum[e] + bias[e % width];
         if (e % width < width - 1 || last == LANES) {
             if (p->beta != 0.0f)
                 result += p->beta * *(vec *)out;
@@ -52,29 +58,41 @@ INLINE void tile_of(int rows, int width, const panel *p, const float *a, int64_t
             tile_of(rows, 1, p, a, n, c, ldc);                                                                         \
         break;
 
-/* c[m, n] with n <= WIDE: a panel with all rows */
-static void pass(const panel *p, int64_t m, int64_t n, float *c, int64_t ldc)
+/* Rows of the next tile, of `left` ones: the last two tiles are about as high. */
+INLINE int64_t rows_of(int64_t left)
 {
-    int64_t tiles = (m + TILE - 1) / TILE, i = 0, end;
-    for (int64_t t = 0; t < tiles; t++, c += (end - i) * ldc) {
-        const float *a;
-        mtl_block(m, tiles, t, &i, &end);
-        a = p->a + i * p->row;
-        switch (end - i) {
+    return left >= 2 * TILE ? TILE : left > TILE ? (left + 1) / 2 : left;
+}
+
+/* c[m, n] with n <= WIDE: a panel with all rows, whose tiles are `apart` in A; 0: rows follow each other. */
+static void pass(const panel *p, int64_t m, int64_t apart, int64_t n, float *c, int64_t ldc)
+{
+    const float *a = p->a;
+    for (int64_t rows; m > 0; m -= rows) {
+        rows = rows_of(m);
+        switch (rows) {
             ALL_TILES(TILE_CASE)
         }
+        a += apart ? apart : rows * p->row;
+        c += rows * ldc;
     }
 }
 
-/* out[k][width] = from[k][n], the rest zero */
-static void pack(int64_t width, int64_t n, int64_t depth, const float *from, int64_t pitch, float *out)
+/* Panels of n columns, `apart` floats from one to the next: panel[k][j] = from[k][j], zero behind the last. Line by
+   line, as memory is read fastest. */
+static void pack(int64_t n, int64_t depth, const float *from, int64_t pitch, float *out, int64_t apart)
 {
-    for (int64_t k = 0; k < depth; k++, from += pitch, out += width) {
+    int64_t whole = n / WIDE, rest = n % WIDE, width = rest > LANES ? WIDE : LANES;
+    float *end = out + whole * apart;
+    for (int64_t k = 0; k < depth; k++, from += pitch, end += width) {
+        float *to = out + k * WIDE;
         int64_t j = 0;
-        for (; j + LANES <= n; j += LANES)
-            *(vec *)(out + j) = *(const vec *)(from + j);
-        if (j < n)
-            *(vec *)(out + j) = load_part(from + j, n - j);
+        for (; j + WIDE <= n; j += WIDE, to += apart) {
+            *(vec *)to = *(const vec *)(from + j);
+            *(vec *)(to + LANES) = *(const vec *)(from + j + LANES);
+        }
+        for (int64_t at = 0; j < n; j += LANES, at += LANES)
+            *(vec *)(end + at) = n - j < LANES ? load_part(from + j, n - j) : *(const vec *)(from + j);
     }
 }
 
@@ -109,15 +127,19 @@ static void pack_turned(int64_t width, int64_t n, int64_t depth, const float *fr
 
 /* All tiles of up to ROWS columns of a: tile t's rows in out + t * (TILE * depth + LANES), [depth][TILE]. Line by line,
    as a line's cache lines are shared by its tiles. */
-static void pack_tiles(int64_t m, int64_t tiles, int64_t depth, const float *a, int64_t lda, float *out)
+static void pack_tiles(int64_t m, int64_t depth, const float *a, int64_t lda, float *out)
 {
-    int64_t first[ROWS / TILE + 2], end;
-    for (int64_t t = 0; t < tiles; t++)
-        mtl_block(m, tiles, t, &first[t], &end);
-    for (int64_t k = 0; k < depth; k++, a += lda) {
-        float *to = out + k * TILE;
-        for (int64_t t = 0; t < tiles; t++, to += TILE * depth + LANES) /* what is too much is overwritten, or slack */
-            *(vec *)to = m - first[t] >= LANES ? *(const vec *)(a + first[t]) : load_part(a + first[t], m - first[t]);
+    const int64_t apart = TILE * depth + LANES; /* what is too much is overwritten, or slack */
+    for (int64_t k = 0; k < depth; k++, a += lda, out += TILE) {
+        const float *from = a;
+        float *to = out;
+        int64_t left = m;
+        for (; left >= 2 * TILE + LANES; left -= TILE, from += TILE, to += apart)
+            *(vec *)to = *(const vec *)from;
+        for (int64_t rows; left > 0; left -= rows, from += rows, to += apart) {
+            rows = rows_of(left);
+            *(vec *)to = left < LANES ? load_part(from, left) : *(const vec *)from;
+        }
     }
 }
 
@@ -125,63 +147,75 @@ typedef struct {
     bool trans_a, trans_b;
     int64_t m, n, k, lda, ldb, ldc;
     float alpha, beta;
+    const float *bias;
 } shape;
 
-/* One panel of op(B): columns j .. j + n of `depth` lines, from b's first. */
-static void pack_panel(bool trans, int64_t n, int64_t depth, const float *b, int64_t ldb, int64_t j, float *out)
+/* Columns j .. j + n of `depth` lines of op(B), from b's first, in panels. */
+static void pack_panels(bool trans, int64_t n, int64_t depth, const float *b, int64_t ldb, int64_t j, float *out,
+                        int64_t apart)
 {
-    int64_t width = n > LANES ? WIDE : LANES;
-    if (trans)
-        pack_turned(width, n, depth, b + j * ldb, ldb, out);
-    else
-        pack(width, n, depth, b + j, ldb, out);
+    if (!trans)
+        pack(n, depth, b + j, ldb, out, apart);
+    for (int64_t at = 0; trans && at < n; at += WIDE, out += apart)
+        pack_turned(n - at > LANES ? WIDE : LANES, n - at < WIDE ? n - at : WIDE, depth, b + (j + at) * ldb, ldb, out);
 }
 
-/* c[m, n] (+)= the sum's places k .. k + depth, for m <= ROWS. `packed`: all of op(B), each panel by
-   itself, or NULL; k: where in the sum this is. */
-static void by_panels(const shape *s, int64_t m, int64_t depth, const float *a, const float *b, const float *packed,
-                      float beta, int64_t k, float *c)
+/* Panels of op(B): `apart` floats from one to the next, lines from `line` on, `pitch` apart; 0: as wide as they are. */
+typedef struct {
+    const float *b;
+    int64_t apart, line, pitch;
+} panels;
+
+/* c[m, n] (+)= depth places of the sum, for m <= ROWS */
+static void by_panels(const shape *s, int64_t m, int64_t n, int64_t depth, const float *a, const panels *right,
+                      float beta, const float *bias, float *c)
 {
     float left[(ROWS / TILE + 1) * (TILE * DEPTH + LANES)] __attribute__((aligned(64)));
-    float right[WIDE * DEPTH] __attribute__((aligned(64)));
-    int64_t tiles = (m + TILE - 1) / TILE;
     panel p = {.a = a,
                .row = s->trans_a ? 1 : s->lda,
                .step = s->trans_a ? s->lda : 1,
                .depth = depth,
                .alpha = s->alpha,
                .beta = beta};
-    bool repack = s->trans_a && s->n >= 4 * WIDE && m >= 4 * TILE; /* used often enough; rows are good where they lie */
-    if (repack)
-        pack_tiles(m, tiles, depth, a, s->lda, left);
-    for (int64_t j = 0; j < s->n; j += WIDE) {
-        int64_t n = s->n - j < WIDE ? s->n - j : WIDE, width = n > LANES ? WIDE : LANES;
-        p.b = packed ? packed + j * s->k + k * width : right;
-        p.pitch = width;
-        if (!packed && !s->trans_b && n == width && m <= 4 * TILE) { /* good enough where it lies */
-            p.b = b + j;
-            p.pitch = s->ldb;
-        } else if (!packed) {
-            pack_panel(s->trans_b, n, depth, b, s->ldb, j, right);
-        }
-        if (!repack) {
-            pass(&p, m, n, c + j, s->ldc);
-            continue;
-        }
-        for (int64_t t = 0; t < tiles; t++) {
-            int64_t i, end;
-            panel q = p;
-            mtl_block(m, tiles, t, &i, &end);
-            q.a = left + t * (TILE * depth + LANES);
-            q.row = 1;
-            q.step = TILE;
-            pass(&q, end - i, n, c + i * s->ldc + j, s->ldc);
-        }
+    bool repack = s->trans_a && n >= 4 * WIDE && m >= 4 * TILE; /* used often enough; rows are good where they lie */
+    if (repack) {
+        pack_tiles(m, depth, a, s->lda, left);
+        p.a = left, p.row = 1, p.step = TILE;
+    }
+    for (int64_t j = 0; j < n; j += WIDE) {
+        int64_t columns = n - j < WIDE ? n - j : WIDE;
+        p.pitch = right->pitch ? right->pitch : columns > LANES ? WIDE : LANES;
+        p.b = right->b + j / WIDE * right->apart + right->line * p.pitch;
+        p.bias = bias ? bias + j : NULL;
+        pass(&p, m, repack ? TILE * depth + LANES : 0, columns, c + j, s->ldc);
     }
 }
 
+/* B is good enough where it lies: few rows use it, and its panels are whole. */
+static bool in_place(const shape *s, const float *packed)
+{
+    return !packed && !s->trans_b && s->m <= 4 * TILE;
+}
+
+/* Columns j .. j + n, at most COLUMNS, and places k .. k + depth of the sum. `packed`: all of op(B), or NULL. */
+static void by_blocks(const shape *s, int64_t j, int64_t n, int64_t k, int64_t depth, const float *a, const float *b,
+                      const float *packed, float *c)
+{
+    float room[COLUMNS / WIDE * (WIDE * DEPTH + LANES)] __attribute__((aligned(64)));
+    panels right = {.b = room, .apart = WIDE * depth + LANES};
+    if (packed)
+        right = (panels){packed + j * s->k, WIDE * s->k, k, 0};
+    else if (in_place(s, packed) && n % WIDE == 0)
+        right = (panels){b + j, WIDE, k, s->ldb};
+    else
+        pack_panels(s->trans_b, n, depth, b + (s->trans_b ? k : k * s->ldb), s->ldb, j, room, right.apart);
+    for (int64_t i = 0; i < s->m; i += ROWS)
+        by_panels(s, s->m - i < ROWS ? s->m - i : ROWS, n, depth, a + (s->trans_a ? k * s->lda + i : i * s->lda + k),
+                  &right, k == 0 ? s->beta : 1.0f, k == 0 && s->bias ? s->bias + j : NULL, c + i * s->ldc + j);
+}
+
 /* c[rows, columns] = alpha (rows of a) . (rows of b) + beta c, with rows and columns known to the compiler */
-INLINE void dots_of(int rows, int columns, const shape *s, const float *a, const float *b, float *c)
+INLINE void dots_of(int rows, int columns, const shape *s, const float *a, const float *b, const float *bias, float *c)
 {
     vec sum[DOTS * DOTS], left[DOTS], right = {0};
     int64_t k = 0, rest = s->k % LANES;
@@ -207,16 +241,19 @@ INLINE void dots_of(int rows, int columns, const shape *s, const float *a, const
     }
     FOR (e, rows * columns) {
         float *out = c + e % rows * s->ldc + e / rows, value = s->alpha * total(sum[e]);
+        if (bias)
+            value += bias[e / rows];
         *out = s->beta == 0.0f ? value : value + s->beta * *out;
     }
 }
 
 #define DOTS_CASE(rows, columns)                                                                                       \
     case (rows)*8 + (columns):                                                                                         \
-        dots_of(rows, columns, s, a, b, c);                                                                            \
+        dots_of(rows, columns, s, a, b, bias, c);                                                                      \
         break;
 
-static void dots(int64_t rows, int64_t columns, const shape *s, const float *a, const float *b, float *c)
+static void dots(int64_t rows, int64_t columns, const shape *s, const float *a, const float *b, const float *bias,
+                 float *c)
 {
     switch (rows * 8 + columns) {
         ALL_DOTS(DOTS_CASE)
@@ -232,7 +269,8 @@ static void by_dots(const shape *s, const float *a, const float *b, float *c)
         for (int64_t line = 0; line < lines; line++) {
             int64_t i, end;
             mtl_block(s->m, lines, line, &i, &end);
-            dots(end - i, j_end - j, s, a + i * s->lda, b + j * s->ldb, c + i * s->ldc + j);
+            dots(end - i, j_end - j, s, a + i * s->lda, b + j * s->ldb, s->bias ? s->bias + j : NULL,
+                 c + i * s->ldc + j);
         }
     }
 }
@@ -256,13 +294,13 @@ int64_t mtl_sgemm_packed(int64_t n, int64_t k)
 void mtl_sgemm_pack(bool trans_b, int64_t n, int64_t k, const float *b, int64_t ldb, int64_t which, float *packed)
 {
     int64_t j = which * WIDE;
-    pack_panel(trans_b, n - j < WIDE ? n - j : WIDE, k, b, ldb, j, packed + j * k);
+    pack_panels(trans_b, n - j < WIDE ? n - j : WIDE, k, b, ldb, j, packed + j * k, 0);
 }
 
 void mtl_sgemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda,
-               const float *b, int64_t ldb, const float *packed, float beta, float *c, int64_t ldc)
+               const float *b, int64_t ldb, const float *packed, float beta, const float *bias, float *c, int64_t ldc)
 {
-    shape s = {trans_a, trans_b, m, n, k, lda, ldb, ldc, alpha, beta};
+    shape s = {trans_a, trans_b, m, n, k, lda, ldb, ldc, alpha, beta, bias};
     if (n == 1 && !trans_b && ldb == 1) { /* a column is a row as well */
         s.trans_b = true;
         s.ldb = k;
@@ -271,13 +309,12 @@ void mtl_sgemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, floa
         by_dots(&s, a, b, c);
         return;
     }
-    for (int64_t i = 0; i < m; i += ROWS) {
-        int64_t rows = m - i < ROWS ? m - i : ROWS, p = 0;
-        do {
-            int64_t depth = k - p < DEPTH ? k - p : DEPTH;
-            by_panels(&s, rows, depth, a + (trans_a ? p * lda + i : i * lda + p), b + (s.trans_b ? p : p * ldb), packed,
-                      p == 0 ? beta : 1.0f, p, c + i * ldc);
-            p += depth;
-        } while (p < k);
+    int64_t whole = in_place(&s, packed) ? n / WIDE * WIDE : n, columns;
+    for (int64_t p = 0; p == 0 || p < k; p += DEPTH) {
+        for (int64_t j = 0; j < n; j += columns) {
+            columns = j < whole ? whole - j : n - j;
+            columns = columns < COLUMNS ? columns : COLUMNS;
+            by_blocks(&s, j, columns, p, k - p < DEPTH ? k - p : DEPTH, a, b, packed, c);
+        }
     }
 }

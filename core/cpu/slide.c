@@ -96,18 +96,27 @@ void mtl_slide_forward(const plan *p, const int32_t *places, const float *packed
     }
 }
 
+/* Lines of dy and places of the patch whose sums are in registers at once. */
+#if defined(__AVX512F__)
+enum { LINES = 5, PLACES = 5 };
+#elif defined(__AVX2__)
+enum { LINES = 3, PLACES = 4 };
+#else
+enum { LINES = 3, PLACES = 3 };
+#endif
+
 typedef struct {
     const plan *p;
     const int32_t *corner, *piece;
     int64_t images, step;
-    const float *image, *dy[DOTS];
+    const float *image, *dy[LINES];
     float *part;
 } share;
 
 /* part[rows, columns] += products of lines of dy with windows, with rows and columns known to the compiler */
 INLINE void sums_of(int rows, int columns, const share *s)
 {
-    vec sum[DOTS * DOTS], left[DOTS], right = {0};
+    vec sum[LINES * PLACES], left[LINES], right = {0};
     int64_t pixels = s->p->pixels;
     FOR (e, rows * columns)
         sum[e] = (vec){0};
@@ -134,8 +143,15 @@ INLINE void sums_of(int rows, int columns, const share *s)
             sum[e] += left[e % rows] * right;
         }
     }
-    FOR (e, rows * columns)
-        s->part[e % rows * s->p->pitch + e / rows] += total(sum[e]);
+    FOR (i, rows) {
+        float *part = s->part + i * s->p->pitch;
+        if (columns >= 4)
+            *(quad *)part += totals(sum[i], sum[rows + i], sum[2 * rows + i], sum[3 * rows + i]);
+        FOR (k, columns) {
+            if (columns < 4 || k >= 4)
+                part[k] += total(sum[k * rows + i]);
+        }
+    }
 }
 
 #define SUMS_CASE(rows, columns)                                                                                       \
@@ -143,10 +159,20 @@ INLINE void sums_of(int rows, int columns, const share *s)
         sums_of(rows, columns, &s);                                                                                    \
         break;
 
+/* X(rows, columns) for each block of sums. */
+#define ROW_4(X, n) ROW_3(X, n) X(n, 4)
+#if defined(__AVX512F__)
+#define ALL_SUMS(X) ALL_DOTS(X)
+#elif defined(__AVX2__)
+#define ALL_SUMS(X) ROW_4(X, 1) ROW_4(X, 2) ROW_4(X, 3)
+#else
+#define ALL_SUMS(X) ALL_DOTS(X)
+#endif
+
 void mtl_slide_sums(const plan *p, const int32_t *places, int64_t lines, int64_t images, const float *image,
                     int64_t step, const float *dy, float *part)
 {
-    int64_t rows = (lines + DOTS - 1) / DOTS, columns = (p->patch + DOTS - 1) / DOTS, i, i_end, k, k_end;
+    int64_t rows = (lines + LINES - 1) / LINES, columns = (p->patch + PLACES - 1) / PLACES, i, i_end, k, k_end;
     share s = {.p = p, .piece = places + p->pitch, .images = images, .step = step, .image = image};
     for (int64_t row = 0; row < rows; row++) {
         mtl_block(lines, rows, row, &i, &i_end);
@@ -159,7 +185,7 @@ void mtl_slide_sums(const plan *p, const int32_t *places, int64_t lines, int64_t
             s.corner = places + k;
             s.part = part + i * p->pitch + k;
             switch ((i_end - i) * 8 + k_end - k) {
-                ALL_DOTS(SUMS_CASE)
+                ALL_SUMS(SUMS_CASE)
             }
         }
     }

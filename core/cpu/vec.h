@@ -78,17 +78,33 @@ INLINE void store_part(float *to, vec v, int64_t n)
 #endif
 }
 
-/* The sum of a vector's elements, always in this order. */
-INLINE float total(vec v)
+/* What a vector is when halved by sums to four. */
+INLINE quad folded(vec v)
 {
-    quad part[4], sum;
+    quad part[4];
     memcpy(part, &v, sizeof v);
     if (LANES > 8)
         part[0] += part[2], part[1] += part[3];
     if (LANES > 4)
         part[0] += part[1];
-    sum = part[0] + __builtin_shufflevector(part[0], part[0], 2, 3, 0, 1);
+    return part[0];
+}
+
+/* The sum of a vector's elements, always in this order. */
+INLINE float total(vec v)
+{
+    quad sum = folded(v);
+    sum += __builtin_shufflevector(sum, sum, 2, 3, 0, 1);
     return sum[0] + sum[1];
+}
+
+/* The totals of four. */
+INLINE quad totals(vec a, vec b, vec c, vec d)
+{
+    quad i = folded(a), j = folded(b), k = folded(c), l = folded(d);
+    quad left = __builtin_shufflevector(i, j, 0, 4, 1, 5) + __builtin_shufflevector(i, j, 2, 6, 3, 7);
+    quad right = __builtin_shufflevector(k, l, 0, 4, 1, 5) + __builtin_shufflevector(k, l, 2, 6, 3, 7);
+    return __builtin_shufflevector(left, right, 0, 1, 4, 5) + __builtin_shufflevector(left, right, 2, 3, 6, 7);
 }
 
 #endif

@@ -225,7 +225,7 @@ mtl_status mtl_winograd(const plan *of, const mtl_tensor *like, const float *x, 
             int64_t columns = (now.n + WIDE - 1) / WIDE * WIDE; /* whole panels */
             for (int64_t k = 0; k < POSITIONS; k++)
                 mtl_sgemm(false, false, c->out_channels, columns, c->in_channels, 1.0f, spread_to + k * windows,
-                          c->in_channels, NULL, 0, in + k * step_in, 0.0f, out + k * step_out, AT_ONCE);
+                          c->in_channels, NULL, 0, in + k * step_in, 0.0f, NULL, out + k * step_out, AT_ONCE);
             gather_outputs(&w, &now, out, bias, y + b * p->output);
         }
     }
@@ -304,7 +304,7 @@ static void sum_images(const summing *s, int64_t chunk, int64_t in_block, int64_
             spread_outputs(s, &now, b, line, end_line, out);
             for (int64_t k = 0; k < POSITIONS; k++)
                 mtl_sgemm(false, true, n_lines, n_in, k_tiles, 1.0f, out + k * step_out, w.at_once, in + k * step_in,
-                          w.at_once, NULL, beta, part + (k * s->lines + line) * channels + channel, channels);
+                          w.at_once, NULL, beta, NULL, part + (k * s->lines + line) * channels + channel, channels);
         }
     }
 }

@@ -24,13 +24,27 @@ static mtl_status chain_shape(mtl_layer *l, int n, const mtl_shape *in, mtl_shap
     return MTL_OK;
 }
 
+extern const mtl_layer_type mtl_layer_relu, mtl_layer_max_pool2d;
+
+/* Which child comes at place i. A relu goes behind a max pool that follows it: values and gradients are the same, bit
+   for bit, and there is less to do. */
+static mtl_layer *turn(const mtl_layer *l, int i)
+{
+    mtl_layer *const *at = l->children + i;
+    if (i + 1 < l->n_children && at[0]->type == &mtl_layer_relu && at[1]->type == &mtl_layer_max_pool2d)
+        return at[1];
+    if (i > 0 && at[-1]->type == &mtl_layer_relu && at[0]->type == &mtl_layer_max_pool2d)
+        return at[-1];
+    return at[0];
+}
+
 static mtl_status chain_forward(mtl_layer *l, const mtl_pass *pass, int n, mtl_tensor *const *in, mtl_tensor **out)
 {
     mtl_tensor *at = mtl_tensor_retain(in[0]);
     (void)n;
     for (int i = 0; i < l->n_children; i++) {
         mtl_tensor *next = NULL;
-        mtl_status status = mtl_layer_forward(l->children[i], pass, 1, &at, &next);
+        mtl_status status = mtl_layer_forward(turn(l, i), pass, 1, &at, &next);
         mtl_tensor_release(at);
         MTL_TRY(status);
         at = next;

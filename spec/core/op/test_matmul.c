@@ -113,37 +113,43 @@ static void matmul_of_nothing_is_zero(void)
     mtl_context_free(ctx);
 }
 
-/* Sizes that the kernels treat differently, against sums in double. */
+/* The four products of these sizes, turned or not, against sums in double. */
+static void product_is_its_sums(mtl_context *ctx, int64_t m, int64_t n, int64_t k)
+{
+    for (int t = 0; t < 4; t++) {
+        bool ta = t & 1, tb = t & 2, good = true;
+        mtl_tensor *a = bits_draw(ctx, 2, (int64_t[]){ta ? k : m, ta ? m : k}, 1);
+        mtl_tensor *b = bits_draw(ctx, 2, (int64_t[]){tb ? n : k, tb ? k : n}, 2), *y = NULL;
+        MUST(a && b && mtl_matmul(a, b, ta, tb, &y) == MTL_OK);
+        const float *x = mtl_tensor_data(a), *w = mtl_tensor_data(b), *got = mtl_tensor_data(y);
+        for (int64_t i = 0; i < m && good; i += 1 + i % 7) {
+            for (int64_t j = 0; j < n && good; j += 1 + j % 5) {
+                double sum = 0;
+                for (int64_t p = 0; p < k; p++)
+                    sum += (double)x[ta ? p * m + i : i * k + p] * (double)w[tb ? j * k + p : p * n + j];
+                good = CHECK_NEAR(got[i * n + j], sum, 1e-5 * sqrt((double)k));
+                if (!good)
+                    printf("  %lld x %lld x %lld, transposes %d\n", (long long)m, (long long)k, (long long)n, t);
+            }
+        }
+        mtl_tensor_release(a);
+        mtl_tensor_release(b);
+        mtl_tensor_release(y);
+    }
+}
+
+/* Sizes that the kernels treat differently. */
 static void products_of_every_size(void)
 {
     static const int64_t sizes[] = {1, 2, 3, 5, 8, 13, 16, 17, 31, 48, 65, 130, 300};
     mtl_context *ctx;
-    mtl_tensor *a = NULL, *b = NULL, *y = NULL;
     const int n_sizes = sizeof sizes / sizeof *sizes;
     MUST(mtl_context_new(2, &ctx) == MTL_OK);
-    for (int at = 0; at < n_sizes * n_sizes * n_sizes; at += 1 + at % 3) {
-        int64_t m = sizes[at % n_sizes], n = sizes[at / n_sizes % n_sizes], k = sizes[at / n_sizes / n_sizes];
-        for (int t = 0; t < 4; t++) {
-            bool ta = t & 1, tb = t & 2, good = true;
-            a = bits_draw(ctx, 2, (int64_t[]){ta ? k : m, ta ? m : k}, 1);
-            b = bits_draw(ctx, 2, (int64_t[]){tb ? n : k, tb ? k : n}, 2);
-            MUST(a && b && mtl_matmul(a, b, ta, tb, &y) == MTL_OK);
-            const float *x = mtl_tensor_data(a), *w = mtl_tensor_data(b), *got = mtl_tensor_data(y);
-            for (int64_t i = 0; i < m && good; i += 1 + i % 7) {
-                for (int64_t j = 0; j < n && good; j += 1 + j % 5) {
-                    double sum = 0;
-                    for (int64_t p = 0; p < k; p++)
-                        sum += (double)x[ta ? p * m + i : i * k + p] * (double)w[tb ? j * k + p : p * n + j];
-                    good = CHECK_NEAR(got[i * n + j], sum, 1e-5 * sqrt((double)k));
-                    if (!good)
-                        printf("  %lld x %lld x %lld, transposes %d\n", (long long)m, (long long)k, (long long)n, t);
-                }
-            }
-            mtl_tensor_release(a);
-            mtl_tensor_release(b);
-            mtl_tensor_release(y);
-        }
-    }
+    for (int at = 0; at < n_sizes * n_sizes * n_sizes; at += 1 + at % 3)
+        product_is_its_sums(ctx, sizes[at % n_sizes], sizes[at / n_sizes % n_sizes], sizes[at / n_sizes / n_sizes]);
+    product_is_its_sums(ctx, 131, 70, 1300); /* sums in parts */
+    product_is_its_sums(ctx, 70, 270, 1100);
+    product_is_its_sums(ctx, 20, 533, 40);
     mtl_context_free(ctx);
 }
 
@@ -174,8 +180,8 @@ static void linear_is_its_definition(void)
     static const struct {
         int rank;
         int64_t shape[3], out;
-    } cases[] = {{2, {5, 7}, 3}, {2, {1, 4}, 1},     {2, {33, 20}, 1}, {2, {4, 1}, 6},
-                 {1, {6}, 4},    {3, {2, 3, 5}, 10}, {2, {19, 3}, 16}, {2, {7, 50}, 17}};
+    } cases[] = {{2, {5, 7}, 3},     {2, {1, 4}, 1},   {2, {33, 20}, 1}, {2, {4, 1}, 6},   {1, {6}, 4},
+                 {3, {2, 3, 5}, 10}, {2, {19, 3}, 16}, {2, {7, 50}, 17}, {2, {26, 9}, 270}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int64_t in = cases[i].shape[cases[i].rank - 1];
         conformance_case c = {
@@ -224,6 +230,13 @@ static void threads_do_not_change_bits(void)
         cases[i].apply = bits_matmul;
         CHECK(same_bits(&cases[i]));
     }
+    CHECK(same_bits(&linear));
+    linear = (bits_case){.name = "sums in parts",
+                         .n = 3,
+                         .rank = {2, 2, 1},
+                         .shape = {{1600, 150}, {130, 150}, {130}},
+                         .rows = 1,
+                         .apply = bits_linear};
     CHECK(same_bits(&linear));
 }
 
