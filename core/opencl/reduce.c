@@ -4,7 +4,7 @@
 
 #include "opencl/opencl.h"
 
-enum { GROUP = 128, MOST_PARTS = 256 };
+enum { GROUP = 128, MOST_PARTS = 256, CPU_PART = 8192 };
 
 /* As in kernels/reduce.cl. */
 typedef struct {
@@ -52,7 +52,8 @@ static mtl_status sum(bool mean, int64_t outer, int64_t n, int64_t inner, const 
     mtl_tensor *partial = NULL;
     mtl_status status;
     int64_t over = mean ? n : 1, groups = groups_of(&f), wanted = 4 * mtl_cl_units(x);
-    int64_t most = n / (16 * (INT64_C(1) << f.n_bits)); /* a part should be worth its start */
+    /* a part should be worth its start, and on a CPU that of the second kernel */
+    int64_t most = mtl_cl_is_cpu(x) ? (n << f.inner_bits) / CPU_PART : n / (16 * (INT64_C(1) << f.n_bits));
     if (groups > 0 && groups < wanted && most > 1) {
         f.parts = wanted / groups < most ? wanted / groups : most;
         f.parts = f.parts < 1 ? 1 : f.parts > MOST_PARTS ? MOST_PARTS : f.parts;

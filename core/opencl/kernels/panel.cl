@@ -43,7 +43,7 @@ panel(__global const float *restrict a, const long a_at, __global const float *r
               first = (int)get_global_id(1) * lines, last = min(m, first + lines);
     const int z = (int)get_global_id(2) / pieces, piece = (int)get_global_id(2) % pieces;
     const int begin = piece * piece_length, end = min(k, begin + piece_length);
-    int at[DEPTH]; /* of A's row, where its elements lie */
+    int at[DEPTH]; /* of A's row, where its elements lie; FORWARD: of B's column */
     c += c_at;
 #if KIND == MATRIX
     const bool part = pieces > 1;
@@ -62,6 +62,7 @@ panel(__global const float *restrict a, const long a_at, __global const float *r
     const int pixels = g.out_h * g.out_w, plane = g.height * g.width;
     const long image = (long)g.groups * g.channels * plane;
     __global const float *images = b + b_at + (long)z * g.channels * plane;
+    int placed = -1; /* p0 of `at` */
     a += a_at + (long)z * m * k;
 #endif
     for (int j0 = begin_j; j0 < end_j; j0 += LANES) {
@@ -140,24 +141,30 @@ panel(__global const float *restrict a, const long a_at, __global const float *r
                 }
             }
 #else
-            int tap = p0 % TAPS, channel = p0 / TAPS;
-            for (int p = 0; p < depth; p++) {
-                __global const float *corner =
-                    b + channel * plane + tap / g.kernel_w * g.dilation_h * g.width + tap % g.kernel_w * g.dilation_w;
-                for (int w = 0; w < WIDE; w++) {
-                    const int *f = from + 8 * w;
-                    if (jump[w] == 8)
-                        packed[p][w] = vload8(0, corner + f[0]);
-                    else if (jump[w] > 0)
-                        packed[p][w] =
-                            select(vload8(0, corner + f[0]), vload8(0, corner + f[7] - 7), lane_number >= jump[w]);
-                    else
-                        packed[p][w] = (float8)(corner[f[0]], corner[f[1]], corner[f[2]], corner[f[3]], corner[f[4]],
-                                                corner[f[5]], corner[f[6]], corner[f[7]]);
-                }
+            for (int p = 0, tap = p0 % TAPS, channel = p0 / TAPS; p < depth && placed != p0; p++) {
+                at[p] = channel * plane + tap / g.kernel_w * g.dilation_h * g.width + tap % g.kernel_w * g.dilation_w;
                 if (++tap == TAPS) {
                     tap = 0;
                     channel++;
+                }
+            }
+            placed = p0;
+            for (int w = 0; w < WIDE; w++) {
+                const int *f = from + 8 * w;
+                const int f0 = f[0], f7 = f[7] - 7;
+                const int8 second = lane_number >= jump[w];
+                if (jump[w] == 8) {
+                    for (int p = 0; p < depth; p++)
+                        packed[p][w] = vload8(0, b + at[p] + f0);
+                } else if (jump[w] > 0) {
+                    for (int p = 0; p < depth; p++)
+                        packed[p][w] = select(vload8(0, b + at[p] + f0), vload8(0, b + at[p] + f7), second);
+                } else {
+                    for (int p = 0; p < depth; p++) {
+                        __global const float *corner = b + at[p];
+                        packed[p][w] = (float8)(corner[f0], corner[f[1]], corner[f[2]], corner[f[3]], corner[f[4]],
+                                                corner[f[5]], corner[f[6]], corner[f[7]]);
+                    }
                 }
             }
 #endif
