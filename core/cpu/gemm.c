@@ -179,9 +179,7 @@ static mtl_status gemm(const mtl_gemm *g, const mtl_tensor *a, const mtl_tensor 
             mtl_sgemm_pack(g->trans_b, g->n, g->k, job.b, g->ldb, which, job.parts);
         job.packed = job.parts;
     }
-#pragma omp parallel for schedule(static) num_threads(threads)
-    for (int64_t t = 0; t < tiles; t++)
-        tile(&job, t);
+    MTL_CPU_FOR(t, tiles, threads, tile(&job, t));
     if (cut->pieces > 1)
         add_parts(&job, c->ctx);
     mtl_tensor_release(room);
