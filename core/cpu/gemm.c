@@ -10,7 +10,7 @@
 typedef struct {
     int64_t rows, columns, pieces;
     bool pack; /* B is packed first, for all tiles */
-    bool blas; /* each tile is OpenBLAS's: large products only */
+    bool blas; /* each tile is OpenBLAS's: large products and gradients */
 } cut;
 
 enum {
@@ -48,7 +48,7 @@ static double work_of(const mtl_gemm *g)
 
 /* A weight's gradient: both sides are packed, and few results share that. So its long sum is cut first, which leaves
    whole lines to read, and then its longer side in two, again and again: to FEW tiles of SIDE or more, at least to half
-   as many smaller ones. */
+   as many smaller ones. OpenBLAS packs better: tiles of SIDE lines, columns and PIECE places are its own. */
 static void cut_gradient(const mtl_gemm *g, cut *c)
 {
     c->pieces = between(g->k / PIECE, 1, FEW / 2);
@@ -61,19 +61,25 @@ static void cut_gradient(const mtl_gemm *g, cut *c)
     }
 }
 
+/* Debian's serial flavour has no locks: called from two threads at once it gives wrong numbers. */
+static bool blas_may(const mtl_gemm *g)
+{
+    return g->lda <= INT_MAX && g->ldb <= INT_MAX && g->ldc <= INT_MAX && g->n <= INT_MAX && g->k <= INT_MAX &&
+           openblas_get_parallel() != OPENBLAS_SEQUENTIAL;
+}
+
 static cut cut_of(const mtl_gemm *g)
 {
     cut c = {.rows = 1, .columns = 1, .pieces = 1};
     if (work_of(g) < 2 * SMALL)
         return c;
-    /* Debian's serial flavour has no locks: called from two threads at once it gives wrong numbers. */
-    c.blas = g->m >= LARGE && g->n >= LARGE && g->k >= LARGE && g->lda <= INT_MAX && g->ldb <= INT_MAX &&
-             g->ldc <= INT_MAX && g->n <= INT_MAX && g->k <= INT_MAX && openblas_get_parallel() != OPENBLAS_SEQUENTIAL;
+    c.blas = g->m >= LARGE && g->n >= LARGE && g->k >= LARGE && blas_may(g);
     if (c.blas) {
         c.rows = between(g->m / BLAS_LINES, 2, MAX_TILES);
         return c;
     }
     if (g->trans_a && !g->trans_b && g->m * g->n <= MAX_PART) {
+        c.blas = g->m >= SIDE && g->n >= SIDE && g->k >= PIECE && blas_may(g);
         cut_gradient(g, &c);
         return c;
     }
