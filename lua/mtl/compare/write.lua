@@ -113,7 +113,7 @@ local function metrics(r)
   for _, row in ipairs(r.rows) do
     local cells = { row.name }
     for _, i in ipairs(formats) do
-      cells[#cells + 1] = text.number(row.means[i], "%.5g")
+      cells[#cells + 1] = row.means[i] and text.plain(row.means[i], 5) or "-"
     end
     rows[#rows + 1] = cells
   end
