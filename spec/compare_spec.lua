@@ -63,7 +63,8 @@ describe("mtl compare", function()
     local out = ok("compare", "r.lua", "--policies", "focal{gamma=1,normalize=true},uncertainty", "--seeds", "3",
       "--jobs", "2", "--out", "c")
     has(out, "30 runs: 2 single tasks, uniform, 5 of fixed weights (--no-fixed leaves them out), 2 policies; "
-      .. "3 seeds each\n", "left, at its speed)\n", "30/30 ", "single task", "fixed 0.75/0.25", "uncertainty", "Learning rate not tuned",
+      .. "3 seeds each\n", "left, at its speed)\n", "30/30 ", "single task",
+      "fixed 0.75/0.25", "uncertainty", "Learning rate not tuned",
       "randomness of training", "c/compare.md")
     local r = result "c"
     assert.same({ 1, 2, 3 }, r.seeds)

@@ -15,7 +15,8 @@ end
 
 local FORM = { recipe = { name = "string", ["file?"] = "string", ["bundle?"] = "string",
   folder = "string" }, seed = "number",
-  device = "string", set = { "table" }, data = { ["dir?"] = "string" }, ["max_steps?"] = "integer", ["policies?"] = { "string" },
+  device = "string", set = { "table" }, data = { ["dir?"] = "string" }, ["max_steps?"] = "integer",
+  ["policies?"] = { "string" },
   ["mark?"] = "string" }
 
 --- What run.json says. Errors name the file.
@@ -143,7 +144,8 @@ function folder.describe(out, recipe, t, options)
     format = folder.FORMAT,
     recipe = { name = recipe.name, file = files and files[1] and files[1].name,
       bundle = options.bundle, folder = t.folder == core.realpath(path.join(out, "recipe")) and "recipe" or t.folder },
-    policies = policies(recipe), set = core.array(options.set or {}), seed = t.seed, device = t.device, threads = core.threads(),
+    policies = policies(recipe),
+    set = core.array(options.set or {}), seed = t.seed, device = t.device, threads = core.threads(),
     data = { dir = options.data_dir and core.realpath(options.data_dir), seed = set.seed, batch = set.batch,
       rows = t.rows },
     init = t.init and { from = t.init.file, matched = core.array(t.init.matched) },

@@ -173,9 +173,9 @@ return {
     open.options.trust,
   },
   notes = [[
-Rows that are always there: each task alone, uniform, a grid of fixed weights (--no-fixed leaves it out). Every row has the same seeds; each run is
-a process of its own. ^C stops, the same command goes on; mtl compare DIR reads what is there, made here or elsewhere.
-It writes compare.md, compare.json, compare.csv and compare.svg.]],
+Rows that are always there: each task alone, uniform, a grid of fixed weights (--no-fixed leaves it out). Every row
+has the same seeds; each run is a process of its own. ^C stops, the same command goes on; mtl compare DIR reads what
+is there, made here or elsewhere. It writes compare.md, compare.json, compare.csv and compare.svg.]],
   run = function(options, rest, argv)
     local stat = core.stat(rest[1])
     if not (stat and stat.type == "folder") then
