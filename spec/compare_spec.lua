@@ -62,7 +62,9 @@ describe("mtl compare", function()
   it("runs every row with every seed, and says what came of it", function()
     local out = ok("compare", "r.lua", "--policies", "focal{gamma=1,normalize=true},uncertainty", "--seeds", "3",
       "--jobs", "2", "--out", "c")
-    has(out, "30/30 ", "single task", "fixed 0.75/0.25", "uncertainty", "Learning rate not tuned",
+    has(out, "30 runs: 2 single tasks, uniform, 5 of fixed weights (--no-fixed leaves them out), 2 policies; "
+      .. "3 seeds each\n", "left, at its speed)\n", "30/30 ", "single task",
+      "fixed 0.75/0.25", "uncertainty", "Learning rate not tuned",
       "randomness of training", "c/compare.md")
     local r = result "c"
     assert.same({ 1, 2, 3 }, r.seeds)
@@ -91,6 +93,21 @@ describe("mtl compare", function()
     assert.equal("uniform", difference.against)
     assert.truthy(math.abs(sum / 3 - difference.mean) < 1e-12)
     assert.truthy(difference.p_holm >= difference.p)
+    local said = 0 -- the end says what the verdicts say
+    for name, words in pairs { better = "Better than uniform in mean test KPI: [^\n]*%s by %s",
+      worse = "Worse than uniform in mean test KPI: [^\n]*%s by %s",
+      no = "No difference from uniform in mean test KPI seen with 3 seeds: [^\n]*%s %%(the smallest" } do
+      for _, row in ipairs { focal, r.rows.uncertainty } do
+        local d = row.differences[1]
+        if d.verdict:match "^%a+" == name then
+          said = said + 1
+          assert.matches(words:format(row.name:gsub("%p", "%%%0"), ("%.4f"):format(math.abs(d.mean))),
+            out)
+        end
+      end
+    end
+    assert.equal(2, said)
+    has(out, "\nReport: c/compare.md, picture: c/compare.svg\n")
     has(read "c/compare.md", "# Comparison: spec", "| uniform |", "## Against uniform: mean test KPI",
       "for the 2 comparisons of policies", "![", "left 24, right 16")
     has(read "c/compare.csv", "row,kind,seed,state,task,metric,value\n", "single task,single,1,done,left,kpi,",
@@ -110,9 +127,21 @@ describe("mtl compare", function()
     assert.equal(before, core.stat(folder .. "/c/runs/uniform-1/summary.json").mtime)
     assert.equal(out:match "Against uniform.*", ok("compare", "c", "--primary", "delta_m"):match "Against uniform.*")
     -- of one comparison, all runs have the same recipe and settings
-    wrong({ "compare", "r.lua", "--seeds", "1", "--out", "c", "--set", "data.batch=10" }, "other settings")
+    wrong({ "compare", "r.lua", "--seeds", "1", "--out", "c", "--set", "data.batch=10" },
+      "other settings than this comparison's: data.batch is not set there, and 10 here; name another --out")
     program.write(folder .. "/r.lua", program.recipe { { "lr = 0.1", "lr = 0.2" } })
     wrong({ "compare", "r.lua", "--seeds", "1", "--out", "c" }, "another r.lua")
+  end)
+
+  it("leaves the grid of fixed weights out", function()
+    wrong({ "compare", "r.lua", "--no-fixed", "--against", "tuned fixed" }, "--against: there is no row 'tuned fixed'")
+    local out = ok("compare", "r.lua", "--policies", "pcgrad", "--seeds", "2", "--out", "n", "--no-fixed")
+    has(out, "8 runs: 2 single tasks, uniform, 1 policy; 2 seeds each",
+      "Nothing can be said against uniform of: pcgrad (fewer than 3 seeds: no claim).")
+    assert.falsy(out:lower():find("fixed", 1, true))
+    assert.equal(3, #result("n").rows)
+    assert.equal(out:match "All rows.*", ok("compare", "n"):match "All rows.*")
+    assert.equal(2 * 5, #lines(ok("compare", "r.lua", "--seeds", "2", "--out", "n", "--dry-run"))) -- and adds it
   end)
 
   it("shows metrics in their own units, of every row", function()

@@ -114,6 +114,45 @@ describe("mtl predict", function()
     assert.equal(rows[1], rows[4])
   end)
 
+  it("copies columns of the input", function()
+    folder.write("ids.csv", 'id,b,color,a,price\n007,0.9,red,0.95,"1,5"\n,0.1,blue,0.05,2\n')
+    local rows = lines(ok("predict", "one", "ids.csv", "new.csv", "--csv", "--keep", "a", "--tasks", "price"))
+    assert.equal("input,a,price", rows[1])
+    assert.matches("^ids.csv:3,0.05,%d", rows[3])
+    assert.matches("^new.csv:2,0.95,%d", rows[4])
+    rows = lines(ok("predict", "one", "ids.csv", "--csv", "--keep", "id,price", "--tasks", "price"))
+    assert.equal("input,id,input.price,price", rows[1]) -- a target may be among the columns
+    assert.matches('^ids.csv:2,007,"1,5",1%d%d', rows[2])
+    assert.matches("^ids.csv:3,,2,1%d%d", rows[3])
+    local first = core.json_decode(lines(ok("predict", "one", "ids.csv", "--json", "--keep", "id,price"))[1])
+    assert.same({ "007", "1,5", "number" }, { first.id, first["input.price"], type(first.price) })
+    assert.matches("^input +id +grade", ok("predict", "one", "ids.csv", "--keep", "id"))
+    wrong({ "predict", "one", "ids.csv", "--keep", "idd" }, "ids.csv: there is no column 'idd' (did you mean 'id'?)")
+  end)
+
+  it("shows large numbers in plain digits", function()
+    local plain = require "mtl.cli.text".plain
+    assert.same({ "178240", "-178240", "100000", "99999", "1.2346", "1e-09", "1e+12", "0" }, { plain(178240.2, 5),
+      plain(-178240.2, 5), plain(99999.7, 5), plain(99999.3, 5), plain(1.23456, 5), plain(1e-9, 5), plain(1e12, 5),
+      plain(0, 5) })
+  end)
+
+  it("says which tasks were never trained", function()
+    folder.write("staged.lua", (recipe:gsub("ends = mtl.when.epochs%(30%)", [[stages = {
+      { tasks = { "grade" }, ends = mtl.when.epochs(1) },
+      { tasks = { "grade", "sold", "price" }, policy = mtl.policy.uniform(), ends = mtl.when.epochs(1) },
+      { tasks = { "visits" }, ends = mtl.when.epochs(1) } }]])))
+    write_table()
+    ok("run", "staged.lua", "--out", "early", "--quiet", "--max-steps", "2")
+    core.remove(folder.path .. "/rows.csv")
+    local result = mtl("predict", "early", "new.csv", "--csv")
+    assert.equal("mtl: note: never trained, so left out: sold, price, visits\n", result.err)
+    assert.equal("input,grade,grade_p", lines(result.out)[1])
+    assert.equal("mtl: note: never trained, so these are answers of initial weights: price\n",
+      mtl("predict", "early", "new.csv", "--csv", "--tasks", "grade,price").err)
+    ok("predict", "early", "new.csv", "--tasks", "grade")
+  end)
+
   it("does what run:predict does, in batches of any size", function()
     local run = require "mtl.run".load(folder.path .. "/one")
     local x = core.uniform_(core.zeros(150, 4), 3, "spec/p")
@@ -172,6 +211,7 @@ return mtl.recipe {
 ]])
     ok("run", "recipe.lua", "--out", "one", "--quiet")
     wrong({ "predict", "one", "photos/01.png" }, "'seg' is a picture", "--png DIR")
+    wrong({ "predict", "one", "photos/01.png", "--png", "out", "--keep", "id" }, "--keep copies columns of tables")
     local rows = lines(ok("predict", "one", "photos/01.png", "photos/02.png", "--png", "out", "--json"))
     local first = core.json_decode(rows[1])
     assert.equal("out/01.seg.png", first.seg.file)

@@ -70,7 +70,7 @@ describe("progress", function()
     p:step(step(101, 1))
     p:epoch { epoch = 2, stage = "both", stage_index = 2, stage_step = 100, step = 200, valid = valid }
     assert.equal("small: 21,840 parameters (20,000 shared), 1,000 examples to train on, seed 1\n"
-      .. "epoch 2/4  both  left: loss 0.2500 KPI 0.8750  right: loss 0.5000 KPI -\n", file.text)
+      .. "epoch 2/4  both  left: loss 0.2500 KPI 0.8750  right: loss 0.5000 KPI -  (validation)\n", file.text)
   end)
 
   it("names a device that is not the CPU", function()
@@ -201,7 +201,7 @@ describe("progress", function()
     local p, file = make { terminal = true, utf8 = true }
     file.text = ""
     p:epoch { epoch = 2, stage = "both", stage_index = 2, stage_step = 100, step = 200, valid = valid }
-    assert.equal("epoch 2/4  both  left: loss 0.2500 KPI 0.8750\n  right: loss 0.5000 KPI -\n", file.text)
+    assert.equal("epoch 2/4  both  left: loss 0.2500 KPI 0.8750\n  right: loss 0.5000 KPI -  (validation)\n", file.text)
   end)
 
   it("is ASCII where the terminal is", function()

@@ -61,6 +61,8 @@ describe("completion", function()
     assert.equal("print", words "%time pri")
     assert.equal("cpu", words "%device c")
     assert.equal("test'", words "evaluate 'te")
+    assert.equal('kpi",loss",weight"', words 'plot("')
+    assert.equal('loss"', words 'plot(run, "l')
   end)
 
   it("says what to insert, and shows what there is where that is nothing", function()

@@ -53,6 +53,12 @@ describe("mtl repl", function()
     gives("for i = 1, 2 do\nprint(i)\nend\nmath.max(1,\n\n5)\n[[a\nb]]\n", "1\n2\n5\na\nb\n")
   end)
 
+  it("says how a call is written", function()
+    assert.matches('near \'policy\'; a call is written help "policy.focal"', repl("help policy.focal\n").err, 1, true)
+    assert.matches("near '5'; a call is written plot(5)", repl("plot 5\n").err, 1, true)
+    assert.falsy(repl("nothing 5\n").err:find "a call")
+  end)
+
   it("has mtl and its parts at hand", function()
     gives("mtl.tensor { 1, 2 } * 2\nnn.linear(2, 3)\nloss.mse()\n#metric.names() > 0\n"
       .. "kpi ~= nil, policy ~= nil, optim ~= nil, when ~= nil\n",

@@ -29,8 +29,10 @@ static mtl_status check_channels(mtl_layer *l, const mtl_shape *in)
     char text[MTL_SHAPE_TEXT];
     int64_t channels = in->size[0], out = (int64_t)l->number[OUT], groups = (int64_t)l->number[GROUPS];
     if (l->given[IN] && (int64_t)l->number[IN] != channels)
-        return mtl_layer_fail(l, MTL_ERR_SHAPE, "in_channels is %.0f, but a sample has shape %s", l->number[IN],
-                              mtl_layer_shape_text(in, text));
+        return mtl_layer_fail(l, MTL_ERR_SHAPE,
+                              "in_channels is %.0f, but a sample has shape %s: it should be %" PRId64
+                              ", or left out (nil)",
+                              l->number[IN], mtl_layer_shape_text(in, text), channels);
     if (channels % groups != 0 || out % groups != 0)
         return mtl_layer_fail(l, MTL_ERR_ARG,
                               "groups is %" PRId64 ", which should divide the %" PRId64

@@ -1,4 +1,5 @@
 /* linear: y = x W' + b over the last dimension. W [out, in], b [out]; both uniform in +-1/sqrt(in), as in PyTorch. */
+#include <inttypes.h>
 #include <math.h>
 
 #include "layer/layer.h"
@@ -16,11 +17,17 @@ static mtl_status shape(mtl_layer *l, int n, const mtl_shape *in, mtl_shape *out
     if (in->rank < 1)
         return mtl_layer_fail(l, MTL_ERR_SHAPE, "a sample is one number, which should be a row of features");
     int64_t width = in->size[in->rank - 1];
-    if (l->given[IN] && (int64_t)l->number[IN] != width)
-        return mtl_layer_fail(l, MTL_ERR_SHAPE, "in_features is %.0f, but a sample has shape %s%s", l->number[IN],
-                              mtl_layer_shape_text(in, text),
-                              in->rank > 1 && in->size[0] * width == (int64_t)l->number[IN] ? " (flatten it first?)"
-                                                                                            : "");
+    if (l->given[IN] && (int64_t)l->number[IN] != width) {
+        bool flat = in->rank > 1 && in->size[0] * width == (int64_t)l->number[IN];
+        mtl_layer_shape_text(in, text);
+        return flat ? mtl_layer_fail(l, MTL_ERR_SHAPE,
+                                     "in_features is %.0f, but a sample has shape %s (flatten it first?)",
+                                     l->number[IN], text)
+                    : mtl_layer_fail(l, MTL_ERR_SHAPE,
+                                     "in_features is %.0f, but a sample has shape %s: it should be %" PRId64
+                                     ", or left out (nil)",
+                                     l->number[IN], text, width);
+    }
     int64_t weight[2] = {(int64_t)l->number[OUT], width};
     double bound = width > 0 ? 1.0 / sqrt((double)width) : 0.0;
     *out = *in;

@@ -86,18 +86,26 @@ function element.positive(target)
   return least > 0 and target or core.where(target:le(0), 0 / 0, target)
 end
 
---- Yes or no: the same for targets of 0 and 1, numbers (NaN missing) or classes (below 0 missing).
-function element.binary(pred, target)
+--- Refuses targets that are not from 0 (no) to 1 (yes). @return how many are missing
+function element.yes_no(target)
   local gone, _, least, greatest = target:survey()
   local classes = target:dtype() ~= "float32"
-  if classes then
-    least = math.max(least, 0) -- what is below has no label
+  least = classes and math.max(least, 0) or least -- what is below has no label
+  if gone < target:count() and (greatest > 1 or least < 0) then
+    error(("targets from %g to %g, which should be from 0 (no) to 1 (yes)%s"):format(least, greatest, classes and ""
+      or "; for a target that is a number there are kpi.r2, kpi.within, loss.mse, loss.huber"), 0)
+  end
+  return gone
+end
+
+--- Yes or no: the same for targets of 0 and 1, numbers (NaN missing) or classes (below 0 missing).
+function element.binary(pred, target)
+  local gone = element.yes_no(target)
+  if target:dtype() ~= "float32" then
     target = target:cast "float32"
     target = gone > 0 and core.where(target:lt(0), 0 / 0, target) or target
   end
-  if gone < target:count() and (greatest > 1 or least < 0) then
-    error(("targets from %g to %g, which should be from 0 (no) to 1 (yes)"):format(least, greatest), 0)
-  elseif gone > 0 then
+  if gone > 0 then
     return masked(reshaped(pred, target), target, target:isnan(), gone)
   end
   return reshaped(pred, target), target, nil, target:count()

@@ -1,4 +1,5 @@
---- Ends a training: tests every task that was ever active, once, and writes summary.json. @return the summary
+--- Ends a training: tests every task that was ever active, once, and writes summary.json. @return the summary, which
+-- says where it was cut short by max_steps, and under select = "valid" which epoch was kept (kept: epoch, step, kpi).
 local checkpoint = require "mtl.checkpoint"
 local core = require "mtl.core"
 local path = require "mtl.path"
@@ -10,9 +11,11 @@ return function(t)
       index[#index + 1] = i
     end
   end
-  local best = path.join(t.out, "best.safetensors")
+  local best, kept = path.join(t.out, "best.safetensors"), nil
   if t.recipe.select == "valid" and at.best and core.stat(best) then
-    checkpoint.restore_model(checkpoint.open(best), t.model)
+    local saved = checkpoint.open(best)
+    checkpoint.restore_model(saved, t.model)
+    kept = { epoch = saved.info.at.epoch, step = saved.info.at.step, kpi = at.best }
   end
   local test = t:evaluate("test", index, t.outcome)
   if test then
@@ -22,7 +25,8 @@ return function(t)
   t.log:sync()
   local summary = { recipe = t.recipe.name, seed = t.seed, steps = at.step, epochs = at.epoch, stages = at.stages,
     seconds = (t.seconds_before or 0) + core.clock() - t.started,
-    samples_per_s = at.samples / math.max(at.train_seconds, 1e-9), test = test or {} }
+    samples_per_s = at.samples / math.max(at.train_seconds, 1e-9), test = test or {}, kept = kept,
+    max_steps = t.recipe.stages[at.stage] and t.max_steps or nil } -- a stage is left that was not trained to its end
   core.file_write(path.join(t.out, "summary.json"), core.json_encode(summary, true) .. "\n")
   summary.out = t.out
   return summary

@@ -16,6 +16,7 @@ end
 local FORM = { recipe = { name = "string", ["file?"] = "string", ["bundle?"] = "string",
   folder = "string" }, seed = "number",
   device = "string", set = { "table" }, data = { ["dir?"] = "string" }, ["max_steps?"] = "integer",
+  ["policies?"] = { "string" },
   ["mark?"] = "string" }
 
 --- What run.json says. Errors name the file.
@@ -48,15 +49,15 @@ function folder.summary(out)
 end
 
 --- How far a run has come, in words: "finished" only where the training came to its end.
--- @param summary folder.summary(out), or nil
+-- @param summary folder.summary(out), or nil; with max_steps, there was more to train
 -- @param last { kind =, step = } of the last line of metrics.jsonl
-function folder.state(info, summary, last)
+function folder.state(summary, last)
   if not summary and last.kind == "diverged" then
     return ("diverged at %d"):format(last.step or 0)
   elseif not summary then
     return last.step and ("step %d"):format(last.step) or "no step yet"
-  elseif summary.steps == info.max_steps then
-    return ("stopped at %d (--max-steps)"):format(summary.steps)
+  elseif summary.max_steps and math.type(summary.steps) then
+    return ("stopped after %d step%s by --max-steps"):format(summary.steps, summary.steps == 1 and "" or "s")
   end
   return "finished"
 end
@@ -92,6 +93,17 @@ function folder.same_recipe(out, files)
         .. "--out"):format(out, file.name), 0)
     end
   end
+end
+
+-- Names of the policies of all stages with something to weigh, each once.
+local function policies(recipe)
+  local list, seen = core.array {}, {}
+  for _, stage in ipairs(recipe.stages) do
+    if #stage.tasks > 1 and not seen[stage.policy.type] then
+      seen[stage.policy.type], list[#list + 1] = true, stage.policy.type
+    end
+  end
+  return list
 end
 
 -- What the recipe may do, and how much memory it may take.
@@ -132,6 +144,7 @@ function folder.describe(out, recipe, t, options)
     format = folder.FORMAT,
     recipe = { name = recipe.name, file = files and files[1] and files[1].name,
       bundle = options.bundle, folder = t.folder == core.realpath(path.join(out, "recipe")) and "recipe" or t.folder },
+    policies = policies(recipe),
     set = core.array(options.set or {}), seed = t.seed, device = t.device, threads = core.threads(),
     data = { dir = options.data_dir and core.realpath(options.data_dir), seed = set.seed, batch = set.batch,
       rows = t.rows },

@@ -161,6 +161,21 @@ function param.takes_table(spec, v)
   return false
 end
 
+--- The first place of a table that is empty while a later one is not: what was nil when a list was written; else nil.
+function param.hole(v)
+  local n, last = 0, 0
+  for key in pairs(v) do
+    if math.type(key) == "integer" and key >= 1 then
+      n, last = n + 1, math.max(last, key)
+    end
+  end
+  for i = 1, last > n and last or 0 do
+    if v[i] == nil then
+      return i
+    end
+  end
+end
+
 --- @return nil, or what is wrong with the value: "delta is -1, which should be a number above 0"
 function param.wrong(spec, name, v)
   if v == nil then
@@ -173,6 +188,10 @@ function param.wrong(spec, name, v)
       end
     end
     return ("%s is %s, which should be %s"):format(name, param.show(v), param.expected(spec))
+  end
+  local hole = plain(v) and param.hole(v)
+  if hole then
+    return ("%s has nil in place %d, and more after it"):format(name, hole)
   end
   local fits = false
   for type_name in alternatives(spec.type or "any") do

@@ -1,24 +1,10 @@
 --- What the tasks of a training work with: KPIs and losses with what they saw of the training labels, and the leaves
 -- that losses and policies learn.
+local element = require "mtl.element"
+local fits = require "mtl.fits"
 local leaf = require "mtl.leaf"
 
 local parts = {}
-
---- KPIs, losses and their leaves for the tasks of a source, into t.meters, t.losses and t.loss_leaves by place.
-function parts.make(t, source)
-  for _, i in ipairs(source.tasks) do
-    local task = t.recipe.tasks[i]
-    t.meters[i], t.losses[i], t.loss_leaves[i] = task.kpi:new(), task.loss:new(), {}
-    for _, object in ipairs { t.meters[i], t.losses[i] } do
-      if object.fit then
-        object:fit(source.set:target_tensor("train", source.field[i]))
-      end
-    end
-    for k, slot in ipairs(t.losses[i].learned and t.losses[i]:learned() or {}) do
-      t.loss_leaves[i][k] = leaf.new(slot, t.recipe.stages[1].optimizer:settings(), t.device)
-    end
-  end
-end
 
 --- The tensors that the loss of a task has learned, or nil.
 function parts.slots(t, index)
@@ -38,6 +24,32 @@ local function answer(task, object, ok, ...)
     e = ("task '%s': %s.%s: %s"):format(task.name, object.kind, object.type, e)
   end
   error(e, 0)
+end
+
+-- Refuses numbers other than 0 to 1 where yes or no is read: of a column, which is in memory, before a run begins.
+local function check_yes_no(task, source, object, field)
+  local target = source.set.targets[task.target]
+  if target.kind == "number" and #(target.shape or {}) < 2 and (object.fits == fits.binary
+    or object.fits == fits.any_class) then
+    answer(task, object, pcall(element.yes_no, source.set:target_tensor("train", field)))
+  end
+end
+
+--- KPIs, losses and their leaves for the tasks of a source, into t.meters, t.losses and t.loss_leaves by place.
+function parts.make(t, source)
+  for _, i in ipairs(source.tasks) do
+    local task = t.recipe.tasks[i]
+    t.meters[i], t.losses[i], t.loss_leaves[i] = task.kpi:new(), task.loss:new(), {}
+    for _, object in ipairs { t.meters[i], t.losses[i] } do
+      check_yes_no(task, source, object, source.field[i])
+      if object.fit then
+        object:fit(source.set:target_tensor("train", source.field[i]))
+      end
+    end
+    for k, slot in ipairs(t.losses[i].learned and t.losses[i]:learned() or {}) do
+      t.loss_leaves[i][k] = leaf.new(slot, t.recipe.stages[1].optimizer:settings(), t.device)
+    end
+  end
 end
 
 --- Calls a method of a task's loss, KPI or metric; what goes wrong in it names the task.

@@ -88,7 +88,10 @@ function progress:start(info)
   say(self, ("%s: %s parameters (%s shared), %s examples to train on, seed %s%s"):format(info.recipe.name,
     text.count(info.parameters), text.count(info.shared), text.count(info.rows.train), info.seed,
     (self.device or "cpu") ~= "cpu" and ", on " .. self.device or ""))
-  if info.resumed then
+  if info.finished then
+    say(self, ("already finished, at step %s; to train on from its weights: mtl run RECIPE --init %s")
+      :format(text.count(info.resumed), info.out))
+  elseif info.resumed then
     say(self, ("going on from step %s"):format(text.count(info.resumed)))
   end
 end
@@ -164,8 +167,8 @@ function progress:step(ev)
   end
 end
 
---- One line, on a terminal as many as its width asks for: validation losses and KPIs, or those of the last step where
--- the data have no such split.
+--- One line, on a terminal as many as its width asks for: validation losses and KPIs, which the first line says, or
+-- those of the last step where the data have no such split.
 function progress:epoch(ev)
   note(self, ev)
   local _, epochs = totals(self)
@@ -178,7 +181,8 @@ function progress:epoch(ev)
       parts[#parts + 1] = text.shorten(text.clean(task.name), math.max(columns - #figure - 2, 4), self.utf8) .. figure
     end
   end
-  parts[#parts + 1] = not ev.valid and "(last training batch)" or nil
+  parts[#parts + 1] = not ev.valid and "(last training batch)" or not self.told and "(validation)" or nil
+  self.told = true
   for _, line in ipairs(text.wrap(parts, columns)) do
     say(self, line)
   end
@@ -193,8 +197,14 @@ function progress:done(summary)
   if next(summary.test or {}) then
     self.file:write("\n", table.concat(text.results("test", self.tasks, summary.test), "\n"), "\n\n")
   end
-  self.file:write(("%s steps, %d epochs in %s (%s samples/s)\n%s\n"):format(text.count(summary.steps), summary.epochs,
-    text.seconds(summary.seconds), text.count(summary.samples_per_s), text.clean(summary.out)))
+  local kept = summary.kept
+  if kept then
+    self.file:write(("kept: epoch %d, whose mean validation KPI of %s is the best\n"):format(kept.epoch,
+      text.kpi(kept.kpi)))
+  end
+  self.file:write(("%s, %s in %s (%s samples/s)%s\n%s\n"):format(text.several(summary.steps, "step"),
+    text.several(summary.epochs, "epoch"), text.seconds(summary.seconds), text.count(summary.samples_per_s),
+    summary.max_steps and "; stopped by --max-steps, before its end" or "", text.clean(summary.out)))
   self.file:flush()
 end
 

@@ -11,6 +11,29 @@ local sandbox = {}
 --- Whether a recipe may not use a global of Lua's: see environment.denies.
 sandbox.denies = environment.denies
 
+local statements = { ["end"] = true, ["return"] = true, ["local"] = true, ["if"] = true, ["for"] = true,
+  ["while"] = true, ["do"] = true, ["then"] = true, ["else"] = true }
+
+-- What may be wrong where Lua finds a value in place of a bracket that closes: a comma before it.
+local function comma_hint(message, text)
+  local line, token = message:match ":(%d+): '[})]' expected.- near '(.*)'$"
+  if not token or not token:find "^[%a_{\"'%d]" or statements[token] then
+    return ""
+  end
+  local lines, at = {}, math.tointeger(tonumber(line))
+  for s in (text .. "\n"):gmatch "([^\n]*)\n" do
+    lines[#lines + 1] = s:gsub("%-%-.*", ""):match "^%s*(.-)%s*$"
+  end
+  local before = at
+  if lines[at] and lines[at]:sub(1, #token) == token then -- what is before it stands further up
+    repeat
+      before = before - 1
+    until before < 1 or lines[before] ~= ""
+  end
+  return ("; is a comma missing before it%s?"):format(before < at and before > 0 and ", at the end of line " .. before
+    or "")
+end
+
 -- Notes a file as part of the recipe and compiles it.
 local function compile(box, absolute, shown, env)
   local text = core.file_read(absolute)
@@ -20,7 +43,8 @@ local function compile(box, absolute, shown, env)
   if ("@" .. shown):sub(1, #place.own) == place.own then
     shown = "./" .. shown -- so begin the names of mtl's own files
   end
-  return assert(load(source, "@" .. shown, "t", env))
+  local chunk, message = load(source, "@" .. shown, "t", env)
+  return chunk or error(message .. comma_hint(message, source))
 end
 
 -- The Lua file that a required name stands for, or nil: dots are folders below the recipe's.

@@ -202,7 +202,7 @@ local function run(recipe, options, hold)
   end
   tell(t, "start", { out = t.out, recipe = recipe, stages = recipe.stages, seed = t.seed, parameters = t.model:count(),
     shared = t.model:shared(), rows = t.rows, batch = t.sources[1].set.batch, batches = t:steps_by_stage(),
-    resumed = t.saved_step })
+    resumed = t.saved_step, finished = t.at.stage > #recipe.stages })
   if t.init_report then
     tell(t, "note", t.init_report)
   end

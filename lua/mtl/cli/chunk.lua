@@ -2,6 +2,10 @@
 -- many lines as it takes to be whole; or one of the commands that begin with "%".
 local chunk = {}
 
+local function callable(value)
+  return type(value) == "function" or (debug.getmetatable(value) or {}).__call ~= nil
+end
+
 -- Code of the lines so far. @return function; or nil, the message, and whether more lines could make it whole
 local function compile(text, source)
   text = text:gsub("^%s*=", function(s) return s:sub(1, -2) .. " " end)
@@ -14,6 +18,11 @@ local function compile(text, source)
   local first = text:match "^%s*([%w_]+)" or text:match "^%s*(%p)"
   if not code and first and message:find("unexpected symbol near '" .. first .. "'", 1, true) then
     message = not_value -- no statement begins so: what is wrong is wrong with an expression
+  end
+  local name, given = text:match "^%s*([%a_][%w_]*)[ \t]+([%w_%.]+)%s*$"
+  if not code and name and callable(rawget(_G, name)) then -- step 50, help policy.focal
+    message = message .. ("; a call is written %s"):format(tonumber(given) and ("%s(%s)"):format(name, given)
+      or ('%s "%s"'):format(name, given))
   end
   return code, message, more
 end

@@ -96,7 +96,12 @@ local function report(p, dir, quiet)
   for _, note in ipairs(require "mtl.compare.notes"(r)) do
     text.say(text.clean(note))
   end
-  text.say("", text.clean(path.join(dir, "compare.md")))
+  text.say ""
+  for _, sentence in ipairs(require "mtl.compare.conclusion"(r)) do
+    text.say(text.clean(sentence))
+  end
+  text.say(("Report: %s, picture: %s"):format(text.clean(path.join(dir, "compare.md")),
+    text.clean(path.join(dir, "compare.svg"))))
 end
 
 local function start(file, options, argv)
@@ -122,6 +127,9 @@ local function start(file, options, argv)
     end
     return
   end
+  if not options.quiet then
+    text.say(plan.describe(p))
+  end
   core.catch_signals()
   repeat -- tuning, where it is asked for, then the runs that count
     local runs, tuning = gather.runs(p, c.dir)
@@ -146,6 +154,7 @@ return {
     { name = "jobs", value = "J", read = args.threads, help = "runs side by side (default: 1)" },
     { name = "grid", value = "PATH=V,V", many = true, read = values,
       help = "a row for each value: of an option of the policies, or a path of --set" },
+    { name = "no-fixed", help = "leave the grid of fixed weights out" },
     { name = "tune", value = "PATH=V,V", many = true, read = values,
       help = "choose a value for each row on validation: lr=0.001,0.01" },
     { name = "tune-seeds", value = "N", read = args.size, help = "seeds to tune on (default: 1)" },
@@ -164,9 +173,9 @@ return {
     open.options.trust,
   },
   notes = [[
-Rows that are always there: each task alone, uniform, a grid of fixed weights. Every row has the same seeds; each run is
-a process of its own. ^C stops, the same command goes on; mtl compare DIR reads what is there, made here or elsewhere.
-It writes compare.md, compare.json, compare.csv and compare.svg.]],
+Rows that are always there: each task alone, uniform, a grid of fixed weights (--no-fixed leaves it out). Every row
+has the same seeds; each run is a process of its own. ^C stops, the same command goes on; mtl compare DIR reads what
+is there, made here or elsewhere. It writes compare.md, compare.json, compare.csv and compare.svg.]],
   run = function(options, rest, argv)
     local stat = core.stat(rest[1])
     if not (stat and stat.type == "folder") then

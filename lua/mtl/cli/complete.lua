@@ -72,12 +72,14 @@ local of_strings = {
   dataset = datasets,
   evaluate = function() return { "test", "train", "valid" } end,
   batch = function() return { "test", "train", "valid" } end,
+  plot = function() return { "kpi", "loss", "weight" } end, -- or the folder of a run
 }
 
 local function strings(at, quote)
-  local names = of_strings[(at.head or ""):match "[%a_]*$"]
-  if names then
-    return at.string, starting(names(), at.string, quote)
+  local head = (at.head or ""):match "[%a_]*$"
+  local found = of_strings[head] and starting(of_strings[head](), at.string, quote)
+  if found and (#found > 0 or head ~= "plot") then
+    return at.string, found
   end
   return at.string, files(at.string, quote)
 end

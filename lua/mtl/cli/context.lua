@@ -60,8 +60,9 @@ function context.of(text)
     elseif c == '"' or c == "'" then
       last = string_end(text, i)
       if not last then
-        local word = before[#before] or ""
-        return { string = text:sub(i + 1), head = word == "(" and stack[#stack].head or word:find "^[%a_]" and word }
+        local word, top = before[#before] or "", stack[#stack]
+        local given = top and top.open == "(" and (word == "(" or word == ",") -- f("..., f(x, "...
+        return { string = text:sub(i + 1), head = given and top.head or word:find "^[%a_]" and word }
       end
       before[#before + 1], i = "string", last
     elseif c == "{" or c == "(" or c == "[" then

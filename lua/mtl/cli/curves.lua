@@ -27,16 +27,18 @@ end
 --- The function plot([run | folder of one] [, figure]) for what is at hand. @param at_hand function() -> curve, or nil
 function curves.plot(at_hand)
   return function(of, figure)
-    if type(of) == "string" and titles[of] and figure == nil then
+    if type(of) == "string" and titles[of:lower()] and figure == nil then
       of, figure = nil, of
     end
+    figure = type(figure) == "string" and figure:lower() or figure
     if figure ~= nil and not titles[figure] then
       error(nearest.unknown("figure", figure, figures), 0)
     end
     local folder = type(of) == "string" and of or type(of) == "table" and of.out
     if folder and not core.stat(path.join(folder, "metrics.jsonl")) then
-      error(("plot: '%s' is neither a run nor a figure; the figures are %s"):format(folder, table.concat(figures,
-        ", ")), 0)
+      local near = nearest.find(folder, figures)
+      error(("plot: '%s' is neither a run nor a figure; %s"):format(folder, near and ("did you mean '%s'?"):format(near)
+        or "the figures are " .. table.concat(figures, ", ")), 0)
     end
     local drawn = folder and curve.read(path.join(folder, "metrics.jsonl")) or of == nil and at_hand()
     if not drawn then

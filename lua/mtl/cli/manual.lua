@@ -149,8 +149,13 @@ local function search(word)
     .. table.concat(found, "\n") or nil
 end
 
+-- Families, whose names are their indexes' too.
+local indexes = { loss = "losses", kpi = "kpis", metric = "metrics", policy = "policies", layer = "layers",
+  nn = "layers" }
+
 --- Markdown about a topic, or nil: there is nothing.
 function manual.topic(topic)
+  topic = indexes[topic:lower()] or topic
   local name, part = topic:match "^(.-)#(.+)$"
   local found = find(name or topic)
   if #found == 1 then

@@ -2,6 +2,7 @@
 -- A form is { columns =, rows = function(output) -> records by row }; a record is { cells =, json = }.
 local core = require "mtl.core"
 local pictures = require "mtl.cli.pictures"
+local text = require "mtl.cli.text"
 
 local outputs = {}
 
@@ -103,7 +104,7 @@ end
 
 --- A cell of a table for people.
 function outputs.text(cell)
-  return type(cell) == "number" and (finite(cell) and ("%.5g"):format(cell) or "-") or tostring(cell)
+  return type(cell) == "number" and (finite(cell) and text.plain(cell, 5) or "-") or tostring(cell)
 end
 
 --- One row as a line of JSON.

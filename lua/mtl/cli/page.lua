@@ -13,6 +13,7 @@ A line is run when it is whole, and an expression prints its values; they stay a
 | ^R | looks for a line in the history |
 | ^D, exit | leaves |
 | help "policy.focal" | a page of the manual; help(x) on a value; help "guide", "recipe", "lua", "repl" are long ones |
+| help "loss" | what losses there are; so "kpi", "metric", "policy", "layer" |
 | help "WORD" | the places where the manual speaks of it |
 | %time CODE | runs it and says how long it took |
 | %load FILE | runs a file of Lua |
@@ -24,7 +25,7 @@ With a recipe or a run (`mtl repl RECIPE`, `mtl repl RUN`):
 | batch([split]) | the next batch as the model sees it |
 | step(n) | n steps of training (1) |
 | evaluate([split]) | losses, KPIs and metrics |
-| plot([run,] [figure]) | curves of loss, KPI and weight |
+| plot([figure]) | curves of the steps made at this prompt: "loss", "kpi", "weight"; plot(run) draws those of a run |
 | policy = policy.pcgrad() | weighs in another way from the next step on; nil: as the recipe says |
 ]]
 

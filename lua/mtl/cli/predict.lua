@@ -114,12 +114,36 @@ local function start(p, of_source, files)
   return list, names
 end
 
+-- Tasks without a step of training, as a run has them that was stopped early: what is said of them.
+local function note_untrained(p, o)
+  local list, asked = {}, {}
+  for _, name in ipairs(o.tasks or {}) do
+    asked[name] = true
+  end
+  for _, task in ipairs(p.tasks) do
+    list[#list + 1] = not task.trained and (not o.tasks or asked[task.name]) and task.name or nil
+  end
+  if #list > 0 then
+    io.stderr:write("mtl: note: never trained, ", o.tasks and "so these are answers of initial weights: "
+      or "so left out: ", text.clean(table.concat(list, ", ")), "\n")
+  end
+end
+
 local function predict(p, files, o)
   local index = p:choose(o.tasks)
-  local tasks, forms, of_source, count, done = {}, {}, {}, counter(), 0
+  note_untrained(p, o)
+  local tasks, forms, of_source, count, done, taken = {}, {}, {}, counter(), 0, { input = true }
   for k, i in ipairs(index) do
     tasks[k], forms[k] = p.tasks[i], outputs.form(p.tasks[i], o.png)
     of_source[p.tasks[i].source] = (of_source[p.tasks[i].source] or 0) | 1 << (i - 1)
+    for _, column in ipairs(forms[k].columns) do
+      taken[column] = true
+    end
+  end
+  local kept = o.keep and require "mtl.cli.kept".read(p.sources[tasks[1].source].set, files, o.keep, taken) or {}
+  for k, column in ipairs(kept) do -- before what is predicted
+    table.insert(tasks, k, column)
+    table.insert(forms, k, { columns = { column.name } })
   end
   local put, finish = sinks[o.json and "json" or o.csv and "csv" or "table"](tasks, forms)
   for _, group in ipairs(groups(files, p.info.sources[1], #p.model:inputs())) do
@@ -134,12 +158,16 @@ local function predict(p, files, o)
       local n = #batch[index[1]]
       local here, lists = table.move(names, first, first + n - 1, 1, {}), {}
       for k, i in ipairs(index) do
-        lists[k] = forms[k].rows(batch[i], here)
+        lists[k] = forms[#kept + k].rows(batch[i], here)
       end
       for row, name in ipairs(here) do
         local records = {}
+        for k, column in ipairs(kept) do
+          local value = column.values[done + row]
+          records[k] = { cells = { value }, json = value }
+        end
         for k in ipairs(index) do
-          records[k] = lists[k][row]
+          records[#kept + k] = lists[k][row]
         end
         put(name, records)
       end
@@ -153,12 +181,14 @@ local function predict(p, files, o)
   end
 end
 
-local function list(s)
-  local names = {}
-  for name in s:gmatch "[^,]+" do
-    names[#names + 1] = name
+local function list(what)
+  return function(s)
+    local names = {}
+    for name in s:gmatch "[^,]+" do
+      names[#names + 1] = name
+    end
+    return #names > 0 and names or nil, what
   end
-  return #names > 0 and names or nil, "names of tasks, as left,right"
 end
 
 return {
@@ -171,7 +201,10 @@ return {
     { name = "csv", help = "print CSV: a column for each number; for a class, its name and its probability" },
     { name = "png", value = "DIR", read = args.path,
       help = "write outputs that are pictures there, named after the input and the task" },
-    { name = "tasks", value = "A,B", read = list, help = "these tasks only (default: all that were trained)" },
+    { name = "tasks", value = "A,B", read = list "names of tasks, as left,right",
+      help = "these tasks only (default: all that were trained)" },
+    { name = "keep", value = "A,B", read = list "names of columns, as id,date",
+      help = "copy these columns of the input, a table, as they stand there" },
     open.options.device, open.options.threads, open.options.memory,
   },
   notes = [[

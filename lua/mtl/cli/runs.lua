@@ -41,20 +41,31 @@ local function kpis(test)
   return table.concat(list, "  ")
 end
 
+-- What stands behind each --set of the run.
+local function settings(set)
+  local list = {}
+  for i, entry in ipairs(set) do
+    list[i] = ("%s=%s"):format(tostring(entry[1]), tostring(entry[2]))
+  end
+  return table.concat(list, "  ")
+end
+
 local function row(name, dir)
   local ok, info = pcall(folder.info, dir)
   if not ok then
-    return { name, "-", "-", "damaged", "-", "-", "-" }
+    return { name, "-", "-", "-", "damaged", "-", "-", "-", "" }
   end
   local summary = folder.summary(dir)
   local last = last_record(path.join(dir, "metrics.jsonl")) or {}
   if summary and last.step and last.step > (summary.steps or 0) then
     summary = nil -- of a shorter training that was resumed since
   end
-  return { name, info.recipe.name or "-", info.seed or "-",
-    folder.state(info, summary, last),
+  local policies = table.concat(info.policies or {}, ", ")
+  return { name, info.recipe.name or "-", policies ~= "" and policies or "-", info.seed or "-",
+    folder.state(summary, last),
     (summary or last).epochs or last.epoch or 0,
-    summary and type(summary.test) == "table" and kpis(summary.test) or "-", when(info.started) }
+    summary and type(summary.test) == "table" and kpis(summary.test) or "-", when(info.started),
+    settings(info.set) }
 end
 
 local function is_run(dir)
@@ -66,7 +77,7 @@ return {
   summary = "a table of runs",
   usage = { "mtl runs [DIR]" },
   arguments = { "DIR", least = 0 },
-  notes = "DIR is a folder of runs (default: runs), or one run.",
+  notes = "DIR is a folder of runs (default: runs), or one run. policy: of the stages with several tasks.",
   run = function(_, rest)
     local dir = rest[1] or "runs"
     if not rest[1] and not core.stat(dir) then
@@ -74,7 +85,7 @@ return {
       return
     end
     path.check(dir, "folder")
-    local rows = { { "run", "recipe", "seed", "state", "epochs", "test KPI", "started" } }
+    local rows = { { "run", "recipe", "policy", "seed", "state", "epochs", "test KPI", "started", "--set" } }
     if is_run(dir) then
       rows[2] = row(select(2, path.split((dir:gsub("(.)/+$", "%1")))), dir)
     else
@@ -87,7 +98,7 @@ return {
     if #rows == 1 then
       text.say(("There are no runs in %s."):format(text.clean(dir)))
     else
-      text.say(table.concat(text.table(rows, { [3] = true, [5] = true }, { 1, 2 }), "\n"))
+      text.say(table.concat(text.table(rows, { [4] = true, [6] = true }, { 1, 2, 3, 9 }), "\n"))
     end
   end,
 }

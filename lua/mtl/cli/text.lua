@@ -75,12 +75,23 @@ function text.count(n)
   return (digits:gsub("^(%-?),", "%1"))
 end
 
+--- 1 as "1 epoch", 2 as "2 epochs".
+function text.several(n, what)
+  return ("%s %s%s"):format(text.count(n), what, n == 1 and "" or "s")
+end
+
+--- A number of so many digits, and more where it is large: 178240 and not 1.7824e+05.
+function text.plain(x, digits)
+  local size = math.abs(x)
+  return (size >= 10 ^ digits - 0.5 and size < 1e10 and "%.0f" or ("%%.%dg"):format(digits)):format(x)
+end
+
 --- A figure of four digits; "-" for what is undefined.
 function text.number(x, format)
   if x == nil or x == core.null then
     return "-"
   end
-  return (format or "%.4g"):format(x)
+  return format and format:format(x) or text.plain(x, 4)
 end
 
 --- A loss, a KPI: a width that stays the same while they change.

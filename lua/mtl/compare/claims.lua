@@ -51,7 +51,7 @@ end
 -- validation over all other seeds, so that no run has a say in its own choice.
 function claims.tune_fixed(r)
   r.best_fixed = best_fixed(r)
-  if #r.plan.seeds < 2 then
+  if #r.plan.seeds < 2 or not r.rows.fixed then
     return
   end
   local row = { name = question.TUNED, kind = "tuned", units = {}, chosen = {}, runs = {}, picks = {}, done = 0,

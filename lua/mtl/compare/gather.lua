@@ -4,15 +4,47 @@ local folder = require "mtl.folder"
 local log = require "mtl.compare.log"
 local path = require "mtl.path"
 local plan = require "mtl.compare.plan"
+local sorted = require "mtl.sorted"
 
 local gather = {}
 
+-- What a list of --set comes to, by path.
+local function by_path(set)
+  local values = {}
+  for _, entry in ipairs(set) do
+    values[tostring(entry[1])] = tostring(entry[2])
+  end
+  return values
+end
+
+-- The first setting, by name, that is not the same there and here.
+local function differing(there, here)
+  local all = {}
+  for _, values in ipairs { there, here } do
+    for name in pairs(values) do
+      all[name] = true
+    end
+  end
+  for _, name in ipairs(sorted(all)) do
+    if there[name] ~= here[name] then
+      return ("%s is %s there, and %s here"):format(name, there[name] or "not set", here[name] or "not set")
+    end
+  end
+  return "--set stands in another order"
+end
+
 -- The run in a folder was made with these settings; a comparison of other runs would be none.
 local function same(p, run, dir)
-  local info = folder.info(dir)
-  if info.seed ~= run.seed or info.recipe.name ~= p.recipe
-    or core.json_encode(core.array(info.set)) ~= core.json_encode(core.array(run.set)) then
-    error(("'%s' was made with other settings than this comparison's; name another --out"):format(dir), 0)
+  local info, which = folder.info(dir), nil
+  if info.recipe.name ~= p.recipe then
+    which = differing({ recipe = info.recipe.name }, { recipe = p.recipe })
+  elseif info.seed ~= run.seed then
+    which = differing({ seed = tostring(info.seed) }, { seed = tostring(run.seed) })
+  elseif core.json_encode(core.array(info.set)) ~= core.json_encode(core.array(run.set)) then
+    which = differing(by_path(info.set), by_path(run.set))
+  end
+  if which then
+    error(("'%s' was made with other settings than this comparison's: %s; name another --out"):format(dir, which), 0)
   end
 end
 

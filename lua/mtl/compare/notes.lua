@@ -92,8 +92,8 @@ return function(r)
   for _, refused in ipairs(p.refused or {}) do
     note("Not run: %s: %s.", refused.name, refused.reason)
   end
-  note("Fixed weights are baselines, and not tested. Single tasks train alone, under uniform, for the most epochs that "
-    .. "the recipe trains them. Every run is tested once, %s.", p.select == "valid"
+  note("%sSingle tasks train alone, under uniform, for the most epochs that the recipe trains them. Every run is "
+    .. "tested once, %s.", r.rows.fixed and "Fixed weights are baselines, and not tested. " or "", p.select == "valid"
     and "at the epoch of its best mean validation KPI" or "as it is at its end")
   note("Δm: mean relative change of all metrics (the KPI of a task that names none) against the same seed's single "
     .. "tasks, lower is better. Δp: mean over tasks of the mean over their metrics, higher is better. Mean rank: of "

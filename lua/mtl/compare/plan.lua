@@ -98,7 +98,9 @@ function plan.new(file, options)
   end
   add("single task", "single", nil, singles)
   add("uniform", "uniform", rows.policy_set(places, "uniform"))
-  rows.fixed(add, recipe, places)
+  if not options.no_fixed then
+    rows.fixed(add, recipe, places)
+  end
   rows.policies(add, options, recipe, places, p.refused)
   if options.tune then
     p.tune = { settings = rows.settings(recipe, options.tune), seeds = count_up(TUNING_SEEDS, options.tune_seeds or 1) }
@@ -118,6 +120,24 @@ function plan.run(p, unit, seed, setting, final)
   local id = setting and not final and ("%s-%s-%d"):format(unit.id, setting.name:gsub("[^%w_%.=,]+", "-"), seed)
     or ("%s-%d"):format(unit.id, seed)
   return { id = id, seed = seed, unit = unit, set = append(p.set, unit.set, setting and setting.set or {}) }
+end
+
+--- How many runs a plan is, and of what, as a line.
+function plan.describe(p)
+  local count, runs, parts = { single = 0, uniform = 0, fixed = 0, policy = 0 }, 0, {}
+  for _, row in ipairs(p.rows) do
+    count[row.kind], runs = count[row.kind] + #row.units, runs + #row.units
+  end
+  local function part(n, one, several)
+    parts[#parts + 1] = n > 0 and (n == 1 and one or several):format(n) or nil
+  end
+  part(count.single, "%d single task", "%d single tasks")
+  parts[#parts + 1] = "uniform"
+  part(count.fixed, "%d of fixed weights", "%d of fixed weights (--no-fixed leaves them out)")
+  part(count.policy, "%d policy", "%d policies")
+  local line = ("%d runs: %s; %d seed%s each"):format(runs * #p.seeds, table.concat(parts, ", "), #p.seeds,
+    #p.seeds == 1 and "" or "s")
+  return p.tune and ("%s; and %d to tune them first"):format(line, runs * #p.tune.settings * #p.tune.seeds) or line
 end
 
 --- The plan that stands in a folder.

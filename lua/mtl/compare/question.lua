@@ -81,9 +81,10 @@ function question.add(p, options)
     check_task(p, task, "primary")
   end
   p.against = options.against and rows.split(options.against) or p.against or { "uniform" }
-  local names = { [question.TUNED] = true }
+  local names = {}
   for _, row in ipairs(p.rows) do
     names[row.name] = true
+    names[question.TUNED] = names[question.TUNED] or row.kind == "fixed" or nil
   end
   for i, name in ipairs(p.against) do
     if not names[name] then

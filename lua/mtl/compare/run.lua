@@ -135,10 +135,12 @@ function run.progress(total, quiet)
   local screen = not quiet and core.isatty(1) and os.getenv "TERM" ~= "dumb"
     and require "mtl.cli.screen".new(io.stdout) or nil
   local done, running, began, drawn = 0, {}, core.clock(), nil
+  local function left() -- at the speed so far
+    return text.duration((core.clock() - began) / done * (total - done))
+  end
   local function draw()
-    local left = done > 0 and (" %s left"):format(text.duration((core.clock() - began) / done * (total - done))) or ""
     screen:draw { ("%s  %d/%d runs %s"):format(text.bar(done / total, 30, text.utf8() and "line" or "ascii"), done,
-      total, left), "  " .. table.concat(sorted(running), "  ") }
+      total, done > 0 and (" %s left"):format(left()) or ""), "  " .. table.concat(sorted(running), "  ") }
     drawn = core.clock()
   end
   return function(job, state)
@@ -147,7 +149,8 @@ function run.progress(total, quiet)
     elseif job then
       running[job.id], done = nil, done + 1
       if not quiet and not screen then
-        text.say(("%d/%d %s%s"):format(done, total, job.id, state == "diverged" and ": diverged" or ""))
+        text.say(("%d/%d %s%s%s"):format(done, total, job.id, state == "diverged" and ": diverged" or "",
+          done == 1 and total > 1 and ("  (about %s left, at its speed)"):format(left()) or ""))
         io.stdout:flush()
       end
     end

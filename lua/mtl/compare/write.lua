@@ -1,4 +1,5 @@
 --- Writes what a comparison came to: compare.json, compare.csv, compare.md, compare.svg; and its tables for a terminal.
+local conclusion = require "mtl.compare.conclusion"
 local core = require "mtl.core"
 local export = require "mtl.compare.export"
 local notes = require "mtl.compare.notes"
@@ -113,7 +114,7 @@ local function metrics(r)
   for _, row in ipairs(r.rows) do
     local cells = { row.name }
     for _, i in ipairs(formats) do
-      cells[#cells + 1] = text.number(row.means[i], "%.5g")
+      cells[#cells + 1] = row.means[i] and text.plain(row.means[i], 5) or "-"
     end
     rows[#rows + 1] = cells
   end
@@ -167,6 +168,9 @@ local function markdown(r)
   local out = { ("# Comparison: %s"):format(r.plan.recipe), "" }
   out[#out + 1] = ("%d tasks, seeds 1 to %d.\n\n![Differences from %s](compare.svg)\n"):format(#r.plan.tasks,
     #r.plan.seeds, text.clean(r.plan.against[1]))
+  for _, sentence in ipairs(conclusion(r)) do
+    out[#out + 1] = text.clean(sentence) .. "\n"
+  end
   for _, t in ipairs(write.tables(r)) do
     out[#out + 1] = "## " .. t.title .. "\n"
     for i, row in ipairs(t.rows) do

@@ -43,6 +43,10 @@ end
 
 --- Checks that a table is a list: a key that is no place in it would be dropped without a word.
 function check.list(t, what, fail, after)
+  local hole = param.hole(t)
+  if hole then
+    fail(("%s has nil in place %d, and more after it"):format(what, hole), after)
+  end
   for key in pairs(t) do
     if not (math.type(key) == "integer" and key >= 1 and key <= #t) then
       fail(("%s is a list, so '%s = ...' has no place in it"):format(what, tostring(key)), tostring(key), after)

@@ -25,7 +25,8 @@ function about.legend(runs)
   for i, run in ipairs(runs) do
     local s = run.summary or {}
     rows[i] = { html.mark(run) .. " " .. html.text(run.name), html.text(run.info.recipe.name),
-      html.text(run.info.seed), html.text(run.state), text.count(run.steps), html.text(s.epochs or "-"),
+      html.text(run.info.seed), html.text(run.state), text.count(run.steps), html.text(s.epochs or "-")
+        .. (type(s.kept) == "table" and html.text((" (kept: %s)"):format(s.kept.epoch)) or ""),
       type(s.seconds) == "number" and text.seconds(s.seconds) or "-", text.kpi(mean_kpi(run.test)) }
   end
   local out = html.table({ "run", "recipe", "seed", "state", "steps", "epochs", "time", "mean test KPI" }, rows)

@@ -159,7 +159,7 @@ function read.run(dir)
   run.summary = run.summary and without_nulls(run.summary)
   local test = list.test[#list.test]
   run.test = test and test.step >= run.steps and test.tasks or nil
-  run.state = folder.state(info, run.summary, run.diverged or { step = run.steps > 0 and run.steps or nil })
+  run.state = folder.state(run.summary, run.diverged or { step = run.steps > 0 and run.steps or nil })
   run.tasks = task_names(run)
   return run
 end

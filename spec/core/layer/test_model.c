@@ -238,8 +238,9 @@ static void mistakes_are_placed(void)
         {"{\"type\":\"dropout\",\"p\":1.5}", "p should be a number from 0 to 1"},
         {"{\"type\":\"sequential\",\"children\":[{\"type\":\"flatten\"},{\"type\":\"linear\",\"in_features\":31,"
          "\"out_features\":2}]}",
-         "1 (linear): in_features is 31, but a sample has shape [32]"},
-        {"{\"type\":\"conv2d\",\"in_channels\":3,\"out_channels\":4,\"kernel_size\":3}", "in_channels is 3"},
+         "1 (linear): in_features is 31, but a sample has shape [32]: it should be 32, or left out (nil)"},
+        {"{\"type\":\"conv2d\",\"in_channels\":3,\"out_channels\":4,\"kernel_size\":3}",
+         "[2, 4, 4]: it should be 2, or left out (nil)"},
         {"{\"type\":\"conv2d\",\"out_channels\":4,\"kernel_size\":[5,3]}", "a window of 5 x 3 does not fit"},
         {"{\"type\":\"batch_norm1d\"}", "which should be [features]"},
         {"{\"type\":\"residual\",\"children\":[{\"type\":\"flatten\"}]}", "its layers make [32] of [2, 4, 4]"},
