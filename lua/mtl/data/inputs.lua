@@ -1,5 +1,6 @@
 --- New inputs for a model that was trained: files to tensors, read and normalised as the training rows were.
 local arrays = require "mtl.data.arrays"
+local columns = require "mtl.data.columns"
 local core = require "mtl.core"
 local features = require "mtl.data.features"
 local files = require "mtl.data.files"
@@ -54,7 +55,7 @@ local function tables(state, info, list, check)
     if ending(file) == "png" or ending(file) == "npy" or ending(file) == "npz" then
       error(("%s: the model reads tables, CSV files with the columns that it was trained with"):format(file), 0)
     end
-    local csv = core.csv_read(check(file), { separator = state.separator, missing = state.missing })
+    local csv = columns.read(check(file), state)
     check_columns(file, csv, specs, state.separator)
     if csv:rows() == 0 then
       error(("%s: a header and no rows"):format(file), 0)
