@@ -116,13 +116,17 @@ describe("mtl new", function()
     office "o.csv"
     local said = ok("new", "o", "--data", "o.csv")
     for _, part in ipairs { "o.csv: fields are separated by ';', numbers have decimal commas, 'n/a' is a missing value",
-      "left out: listed (looks like dates: write them as numbers" } do
+      "left out: id (text with 60 values in 60 rows)", "left out: listed (looks like dates: write them as numbers" } do
       assert.truthy(said:find(part, 1, true), said)
     end
-    has("o.lua", 'separator = ";", decimal = ",", missing = "n/a",', 'inputs = { "id", "area", "rooms" }',
+    has("o.lua", 'separator = ";", decimal = ",", missing = "n/a",', 'inputs = { "area", "rooms" }',
       'price = { column = "price", log = true, normalize = true }', "-- left out: listed (looks like dates")
     ok("run", "o.lua", "--quiet", "--max-steps", "3", "--out", "one")
     ok("predict", "one", "o.csv") -- reads commas, too
+    folder.write("commas.csv", "area,rooms\n76.5,2\n")
+    wrong({ "predict", "one", "commas.csv" }, "commas.csv: no column 'area'", "separated by ';', as in training")
+    folder.write("commas.csv", "area,rooms\n76;5,2\n")
+    wrong({ "predict", "one", "commas.csv" }, "commas.csv: no column 'area'", "separated by ';', as in training")
     wrong({ "run", "o.csv" }, "'o.csv' is a table", "mtl new NAME --data o.csv")
     local plain = program.read(folder.path .. "/o.lua"):gsub(", log = true, normalize = true", "")
     folder.write("plain.lua", plain)

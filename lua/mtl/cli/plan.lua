@@ -54,7 +54,7 @@ local function fault(csv, column)
   elseif looks.nearly_numbers(levels, words) then
     return ("numbers but for '%s'%s: an empty field is a missing value"):format(word:sub(1, 40):gsub("%c", "?"),
       words > 1 and (" and %d more texts"):format(words - 1) or "")
-  elseif #levels > 100 and #levels > csv:rows() / 10 then
+  elseif #levels > 20 and #levels > csv:rows() / 2 or #levels > 100 and #levels > csv:rows() / 10 then
     return ("text with %d values in %d rows"):format(#levels, csv:rows())
   end
 end
