@@ -43,8 +43,8 @@ local function check_columns(file, csv, specs, separator)
   end
   for _, column in ipairs(wanted) do
     if not there[column] then
-      local separated = #csv:names() == 1 and ("; the header has one column, and fields should be separated by '%s', as "
-        .. "in training"):format(separator or ",") or ""
+      local separated = #csv:names() == 1 and ("; the header has one column, and fields should be separated by '%s', "
+        .. "as in training"):format(separator or ",") or ""
       error(("%s: no column '%s'; the model reads %s%s"):format(file, column, table.concat(wanted, ", "), separated), 0)
     end
   end
