@@ -188,6 +188,9 @@ describe("data.csv", function()
     assert.error_matches(function() declare { decimal = ";" } end, "decimal")
     write("t.csv", "size,price,grade\n1,€ 5,good\n2,€ 7,bad\n")
     refused(declare { inputs = { "size" }, targets = { price = "price" } }, "'price'", "currency sign")
+    write("t.csv", "size,price,grade\n01.02.2020,5,good\n03.02.2020,7,bad\n")
+    assert.same({ "grade" }, declare { inputs = { "size" }, targets = { grade = "grade" }, split = { 1 } }:open(at)
+      .target_names) -- two dates may be classes
     for i, case in ipairs { { "1,234", "commas between thousands" }, { "1.234,5", "points between thousands" },
       { "7 %", "percent" }, { "2019-02-03", "dates" } } do
       local lines = { "size;price;grade" }

@@ -49,7 +49,7 @@ local function fault(csv, column)
   local _, levels = csv:codes(column)
   local kind, advice = looks.like(levels, csv:decimal())
   local words, word = looks.words(levels, csv:decimal())
-  if kind and #levels > 20 then
+  if looks.refused(kind, levels) then
     return ("looks like %s: %s"):format(kind, advice)
   elseif looks.nearly_numbers(levels, words) then
     return ("numbers but for '%s'%s: an empty field is a missing value"):format(word:sub(1, 40):gsub("%c", "?"),

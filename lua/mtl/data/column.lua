@@ -113,7 +113,7 @@ local function check_text(csv, path, spec, levels)
   local words, other = looks.words(levels, csv:decimal())
   local numbers = #levels - words
   local like, advice, one = looks.like(levels, csv:decimal())
-  if like and (spec.log or spec.normalize or #levels > 20 or like:find "^numbers") then
+  if like and (spec.log or spec.normalize or looks.refused(like, levels)) then
     error(("%s: column '%s' ('%s') looks like %s: %s; if it is text, { column = \"%s\", classes = true }"):format(path,
       spec.column, one:sub(1, 40):gsub("%c", "?"), like, advice, spec.column), 0)
   end

@@ -16,14 +16,15 @@ end
 --- The column whose first field is the name of a PNG (or NPY) file; nil: there is none.
 function columns.of_files(csv)
   for _, name in ipairs(csv:names()) do
-    local _, levels = csv:codes(name)
-    if levels[1] and levels[1]:lower():find "%.png$" or levels[1] and levels[1]:lower():find "%.npy$" then
+    local first = not csv:numeric(name) and select(2, csv:codes(name))[1] or ""
+    if first:lower():find "%.png$" or first:lower():find "%.npy$" then
       return name
     end
   end
 end
 
---- Refuses a name that is no column of the file. @param hint what to say in place of the nearest name, or nil
+--- Refuses a name that is no column of the file. @param hint a function that says more than the nearest name, or
+-- nil; or nil
 function columns.check(csv, path, name, hint)
   local names, shown = csv:names(), {}
   for i, column in ipairs(names) do
@@ -33,7 +34,7 @@ function columns.check(csv, path, name, hint)
     shown[i] = i <= MOST and ("'%s'"):format(column:gsub("%c", "?"):sub(1, 60)) or nil
   end
   local near = nearest.find(name, names)
-  near = hint or near and (" (did you mean '%s'?)"):format(near) or ""
+  near = hint and hint() or near and (" (did you mean '%s'?)"):format(near) or ""
   local rest = #names > MOST and (", ... (%d in all)"):format(#names) or ""
   error(("%s: there is no column '%s'%s; there are %s%s%s"):format(path, name, near, table.concat(shown, ", "), rest,
     other_separator(names)), 0)

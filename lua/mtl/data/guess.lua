@@ -42,10 +42,9 @@ end
 local function missing_word(csv)
   local counts, best = {}, nil
   for _, name in ipairs(csv:names()) do
-    local _, levels = csv:codes(name)
+    local levels = csv:numeric(name) and {} or select(2, csv:codes(name))
     local n, word = looks.words(levels, csv:decimal())
-    if not csv:numeric(name) and n == 1 and #levels > 1
-      and (missing[word:lower()] or looks.nearly_numbers(levels, n)) then
+    if n == 1 and #levels > 1 and (missing[word:lower()] or looks.nearly_numbers(levels, n)) then
       counts[word] = (counts[word] or 0) + 1
       best = (not best or counts[word] > counts[best]) and word or best
     end

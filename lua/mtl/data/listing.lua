@@ -89,9 +89,10 @@ local function by_table(self, csv, all)
     by_name[row.name] = row
     by_name[row.stem] = by_name[row.stem] or row
   end
-  local names_files = column_names.of_files(csv)
-  column_names.check(csv, self.labels, self.file, names_files
-    and (" (file = \"%s\" says that '%s' names the images)"):format(names_files, names_files))
+  column_names.check(csv, self.labels, self.file, function()
+    local other = column_names.of_files(csv)
+    return other and (" (file = \"%s\" says that '%s' names the images)"):format(other, other)
+  end)
   local codes, names = csv:codes(self.file)
   for i, code in ipairs(codes:totable()) do
     local name = names[code + 1]

@@ -6,7 +6,7 @@ local signs = { "€", "£", "¥", "%$", "%f[%a]EUR%f[%A]", "%f[%a]USD%f[%A]", "
 
 -- "1,234", "1,234,567.8": whole groups of three, of which the first has one to three digits
 local function grouped(s, mark)
-  local digits, n = s:gsub("%" .. mark .. "(%d%d%d)", "%1")
+  local digits, n = s:gsub("%" .. mark .. "(%d%d%d)%f[%D]", "%1")
   return n > 0 and s:find("^[+-]?%d%d?%d?%" .. mark) and digits:find "^[+-]?%d+[.,]?%d*$"
 end
 
@@ -53,6 +53,11 @@ function looks.like(levels, decimal)
       return kind[1], kind[2], one
     end
   end
+end
+
+--- Whether to refuse a column of text for what it looks like: a few dates may be classes, numbers never are meant so.
+function looks.refused(kind, levels)
+  return kind ~= nil and (#levels > 20 or kind:find "^numbers" ~= nil)
 end
 
 --- Levels that are no numbers. @return how many, the first
