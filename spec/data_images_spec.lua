@@ -290,6 +290,9 @@ describe("data.images with dense targets", function()
       local set = images(o):open(at)
       assert.equal(2, set.targets.mask.classes)
       assert.same({ { 1, 1, 1 }, { 0, 0, 0 }, { 0, 0, 0 } }, support.rows(set, "train")[2][1]:totable())
+      for _, row in ipairs(support.rows(mtl.data.join { images(o), images(o) }:open(at), "train")[2]:totable()) do
+        assert.same({ { 1, 1, 1 }, { 0, 0, 0 }, { 0, 0, 0 } }, row)
+      end
       o.targets.mask.levels = { "ground", "thing" }
       assert.same({ "ground", "thing" }, images(o):open(at).targets.mask.levels)
       o.targets.mask = { dir = "mask", kind = "labels", values = { 0, 1 } }
