@@ -164,18 +164,20 @@ describe("data.images with labels.csv", function()
     photos()
     refused({ labels = "label.csv" }, "label.csv")
     refused({ labels = "labels.csv", file = "name" }, "name", "file")
+    folder.write("other.csv", "filename,size\n1.png,2\n")
+    refused({ labels = "other.csv" }, "no column 'file'", "file = \"filename\"")
     refused({ labels = "labels.csv", targets = { x = "breeed" } }, "breeed", "breed")
     folder.png("photos/5.png", 1, 3, 3, 10)
     refused({ labels = "labels.csv" }, "photos/5.png", "no row in labels.csv")
     os.remove(folder.path .. "/photos/5.png")
     os.remove(folder.path .. "/photos/4.png")
-    refused({ labels = "labels.csv" }, "labels.csv", "row 4", "'4.png'", "photos")
+    refused({ labels = "labels.csv" }, "labels.csv:5", "'4.png'", "photos")
     photos "file,breed\n1.png,b\n1.png,a\n"
-    refused({ labels = "labels.csv" }, "rows 1 and 2", "'1.png'")
+    refused({ labels = "labels.csv" }, "labels.csv:3", "line 2", "'1.png'")
     photos "file,breed\n1.png,\n2.png,\n3.png,\n4.png,a\n"
     refused({ labels = "labels.csv", split = { train = "x" } }, "split.train")
     photos "file,breed\n1.png,x\n,a\n"
-    refused({ labels = "labels.csv" }, "row 2", "no file")
+    refused({ labels = "labels.csv" }, "labels.csv:3", "no file")
     assert.error_matches(function() images { dir = "photos", labels = "labels.csv", target = "x" } end, "target")
     assert.error_matches(function() images { dir = "photos", targets = { age = "age" } } end, "labels.csv")
   end)
@@ -233,6 +235,75 @@ describe("data.images with dense targets", function()
     assert.same({ 4, 6 }, set.targets.seg.shape)
     assert.same({ "road", "sky" }, set.targets.seg.levels)
     assert.same({ 2, 4, 6 }, support.rows(set, "train", true)[3]:shape())
+  end)
+
+  it("is missing where there is no file, if the target says so", function()
+    for _, memory in ipairs { true, false } do
+      scenes(4)
+      for _, kind in ipairs { "labels", "depth", "normals" } do
+        os.remove(("%s/%s/2.png"):format(folder.path, kind))
+        os.remove(("%s/%s/3.png"):format(folder.path, kind))
+      end
+      local o = options { memory = memory, transforms = { transform.resize(4, 6) } }
+      refused(o, "2.png", "partial = true")
+      for _, target in pairs(o.targets) do
+        target.partial = true
+      end
+      o.targets.seg.ignore, o.targets.seg.values = nil, { 0, 1, 2, 255 }
+      o.targets.seg.classes = nil
+      o.targets.plain = { dir = "depth", kind = "depth", missing = false, partial = true }
+      local set = images(o):open(at)
+      assert.same({ "depth", "normals", "plain", "seg" }, set.target_names)
+      assert.equal(4, set.targets.seg.classes)
+      local rows, blank = support.rows(set, "train"), 0
+      for i = 1, 4 do
+        local number = math.floor(rows[1][i]:min():item() * 255 + 0.5) // 10
+        local gone = number == 2 or number == 3
+        blank = blank + (gone and 1 or 0)
+        local seg, all = rows[5][i]:cast "float32", 4 * 6
+        assert.equal(gone and -1 or 3, seg:max():item())
+        assert.equal(gone and -1 or 0, seg:min():item())
+        assert.equal(gone and all or 6, rows[2][i]:isnan():sum():item()) -- a row of 0 is not measured
+        assert.equal(gone and all or 0, rows[4][i]:isnan():sum():item())
+        assert.equal(gone and 3 * all or 0, rows[3][i]:isnan():sum():item())
+        assert.same(rows[5][i]:totable(), set:target_tensor("train", 5)[i]:totable())
+      end
+      assert.equal(2, blank)
+    end
+    scenes(4)
+    os.rename(folder.path .. "/labels", folder.path .. "/away")
+    folder.png("labels/sub/1.png", 1, 4, 6, 1)
+    refused({ dir = "rgb", targets = { seg = { dir = "labels", kind = "labels", classes = 3, partial = true } } },
+      "labels", "'seg'", "name of an image")
+  end)
+
+  it("has classes of the values that its files hold", function()
+    for _, memory in ipairs { true, false } do
+      for i = 1, 3 do
+        folder.png(("rgb/%d.png"):format(i), 1, 3, 3, 10 * i)
+        folder.png(("mask/%d.png"):format(i), 1, 3, 3, function(_, y) return y == 0 and 255 or 0 end)
+      end
+      local o = { dir = "rgb", split = { 1 }, memory = memory, targets = { mask = { dir = "mask", kind = "labels",
+        classes = 2 } } }
+      refused(o, "mask", "looks like a mask of 0 and 255", "values = { 0, 255 }")
+      o.targets.mask = { dir = "mask", kind = "labels", values = { 0, 255 } }
+      local set = images(o):open(at)
+      assert.equal(2, set.targets.mask.classes)
+      assert.same({ { 1, 1, 1 }, { 0, 0, 0 }, { 0, 0, 0 } }, support.rows(set, "train")[2][1]:totable())
+      for _, row in ipairs(support.rows(mtl.data.join { images(o), images(o) }:open(at), "train")[2]:totable()) do
+        assert.same({ { 1, 1, 1 }, { 0, 0, 0 }, { 0, 0, 0 } }, row)
+      end
+      o.targets.mask.levels = { "ground", "thing" }
+      assert.same({ "ground", "thing" }, images(o):open(at).targets.mask.levels)
+      o.targets.mask = { dir = "mask", kind = "labels", values = { 0, 1 } }
+      refused(o, "mask", "value 255", "not among its values { 0, 1 }")
+    end
+    for _, case in ipairs { { { 0, 0 }, "lists the value" }, { { 0, 256 }, "lists the value" },
+      { 3, "lists the value" }, { { 0 }, "lists 1, but there are 2" } } do
+      assert.error_matches(function()
+        images { dir = "rgb", targets = { m = { dir = "m", kind = "labels", classes = 2, values = case[1] } } }
+      end, case[2])
+    end
   end)
 
   it("says which file is missing, too many, or of another size", function()

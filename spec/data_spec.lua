@@ -180,7 +180,26 @@ describe("data.csv", function()
     refused(declare { separator = ";" }, "t.csv", "one column", 'separator = ","')
     refused(declare { inputs = { "size", "price" } }, "'price'", "read the answer")
     write("t.csv", 'size,price,grade\n"1,5",1,good\n"2,25",2,bad\n')
-    refused(declare { inputs = { "size" } }, "t.csv", "'1,5'", "1.5")
+    refused(declare { inputs = { "size" } }, "t.csv", "'1,5'", "decimal commas", 'decimal = ","')
+    local set = declare { inputs = { "size" }, targets = { grade = "grade", price = "price" }, decimal = ",",
+      split = { 1 }, normalize = false }:open(at)
+    assert.near(3.75, set:fields "train"[1].tensor:sum():item(), 1e-6)
+    assert.equal(",", set.state.decimal)
+    assert.error_matches(function() declare { decimal = ";" } end, "decimal")
+    write("t.csv", "size,price,grade\n1,€ 5,good\n2,€ 7,bad\n")
+    refused(declare { inputs = { "size" }, targets = { price = "price" } }, "'price'", "currency sign")
+    write("t.csv", "size,price,grade\n01.02.2020,5,good\n03.02.2020,7,bad\n")
+    assert.same({ "grade" }, declare { inputs = { "size" }, targets = { grade = "grade" }, split = { 1 } }:open(at)
+      .target_names) -- two dates may be classes
+    for i, case in ipairs { { "1,234", "commas between thousands" }, { "1.234,5", "points between thousands" },
+      { "7 %", "percent" }, { "2019-02-03", "dates" } } do
+      local lines = { "size;price;grade" }
+      for k = 1, 30 do
+        lines[k + 1] = ("%s;%d;good"):format(i == 4 and ("2019-02-%02d"):format(k) or case[1], k)
+      end
+      write("t.csv", table.concat(lines, "\n") .. "\n")
+      refused(declare { inputs = { "size" }, targets = { price = "price" }, separator = ";" }, "'size'", case[2])
+    end
   end)
 
   it("refuses a target without labels, or with one that it does not know", function()

@@ -71,7 +71,8 @@ describe("mtl new", function()
     write_table "rows.csv"
     ok("new", "last", "--data", "rows.csv")
     has("last.lua", 'path = "rows.csv"', 'inputs = { "a", "b c", "color", "is it?" }', "left out: id",
-      'y = { column = "y", normalize = true }', 'name = "y", head = nn.linear(64, 1)', "ends = when.epochs(20)")
+      'y = { column = "y", normalize = true }', 'name = "y", head = nn.linear(64, 1)',
+      "ends = when.epochs(300), -- 5 steps an epoch, 1500 in all", 'select = "valid"')
     ok("check", "last.lua")
     ok("new", "both", "--data", "rows.csv", "--target", "y,is it?")
     has("both.lua", 'is_it = { column = "is it?", classes = true }', 'name = "is_it", head = nn.linear(64, 2)',
@@ -97,11 +98,70 @@ describe("mtl new", function()
     end
   end)
 
+  -- 60 rows as a German office program writes them; `change` changes a row's fields.
+  local function office(name, change, header)
+    local lines = { header or "id;area;rooms;listed;price" }
+    for i = 1, 60 do
+      local f = { "h" .. i, ("%d,5"):format(40 + i), i % 7 == 3 and "n/a" or i % 5, ("2019-01-%02d"):format(i % 28 + 1),
+        math.floor(1000 * 1.1 ^ i) }
+      if change then
+        change(i, f)
+      end
+      lines[i + 1] = table.concat(f, ";")
+    end
+    folder.write(name, table.concat(lines, "\n") .. "\n")
+  end
+
+  it("reads decimal commas and words for missing values, and says what it leaves out", function()
+    office "o.csv"
+    local said = ok("new", "o", "--data", "o.csv")
+    for _, part in ipairs { "o.csv: fields are separated by ';', numbers have decimal commas, 'n/a' is a missing value",
+      "left out: id (text with 60 values in 60 rows)", "left out: listed (looks like dates: write them as numbers" } do
+      assert.truthy(said:find(part, 1, true), said)
+    end
+    has("o.lua", 'separator = ";", decimal = ",", missing = "n/a",', 'inputs = { "area", "rooms" }',
+      'price = { column = "price", log = true, normalize = true }', "-- left out: listed (looks like dates")
+    ok("run", "o.lua", "--quiet", "--max-steps", "3", "--out", "one")
+    ok("predict", "one", "o.csv") -- reads commas, too
+    folder.write("commas.csv", "area,rooms\n76.5,2\n")
+    wrong({ "predict", "one", "commas.csv" }, "commas.csv: no column 'area'", "separated by ';', as in training")
+    folder.write("commas.csv", "area,rooms\n76;5,2\n")
+    wrong({ "predict", "one", "commas.csv" }, "commas.csv: no column 'area'", "separated by ';', as in training")
+    wrong({ "run", "o.csv" }, "'o.csv' is a table", "mtl new NAME --data o.csv")
+    local plain = program.read(folder.path .. "/o.lua"):gsub(", log = true, normalize = true", "")
+    folder.write("plain.lua", plain)
+    assert.matches("warning     price has mean [%d.]+, sd [%d.]+, and is not normalised.*Nothing else is wrong",
+      ok("check", "plain.lua"))
+    assert.is_nil(ok("check", "o.lua"):find "warning")
+    office("mixed.csv", function(i, f) f[5] = ("%d.5"):format(i) end)
+    local mixed = ok("new", "mixed", "--data", "mixed.csv")
+    assert.truthy(mixed:find("left out: area (looks like numbers with decimal commas", 1, true), mixed)
+    has("mixed.lua", 'price = { column = "price", normalize = true }')
+  end)
+
+  it("says what is wrong with a table, by its own separator", function()
+    office("short.csv", function(i, f) f[5] = i ~= 20 and f[5] or nil end)
+    wrong({ "new", "x", "--data", "short.csv" }, "short.csv:21: 4 fields where the header has 5")
+    office("twice.csv", nil, "id;rooms;rooms;listed;price")
+    wrong({ "new", "x", "--data", "twice.csv" }, "two columns are named 'rooms'")
+    office("latin.csv", function(_, f) f[1] = "S\xfcd" end)
+    wrong({ "new", "x", "--data", "latin.csv" }, "column 'id' is not UTF-8 text", "iconv -f WINDOWS-1252")
+    office("euro.csv", function(i, f) f[5] = ("€ 1%02d,022"):format(i) end)
+    wrong({ "new", "x", "--data", "euro.csv" }, "'price'", "looks like numbers with a currency sign")
+    office("odd.csv", function(i, f) f[5] = i == 9 and "sold" or i == 10 and "gone" or f[5] end)
+    wrong({ "new", "x", "--data", "odd.csv" }, "'price'", "numbers but for 'gone' and 1 more texts")
+    office "o.csv"
+    ok("new", "o", "--data", "o.csv")
+    local recipe = program.read(folder.path .. "/o.lua"):gsub('separator = ";", decimal = ",",', "")
+    folder.write("forgot.lua", recipe)
+    wrong({ "check", "forgot.lua" }, "o.csv:2: several fields, where the header has one column; is the separator ';'")
+  end)
+
   it("says how to reach a table elsewhere", function()
     write_table "rows.csv"
     core.mkdir(folder.path .. "/here")
     local result = program.run(folder.path .. "/here", { "new", "a", "--data", folder.path .. "/rows.csv" })
-    assert.equal(("a.lua. Now: mtl run a.lua --data %s\n"):format(folder.path), result.out)
+    assert.truthy(result.out:find(("\na.lua. Now: mtl run a.lua --data %s\n"):format(folder.path), 1, true), result.out)
     assert.equal(0, program.run(folder.path .. "/here", { "check", "a.lua", "--data", folder.path }).status)
   end)
 
@@ -133,8 +193,16 @@ describe("mtl new", function()
     has("pets.lua", 'separator = ";"', 'kind_of_pet = { column = "kind of pet" }',
       'kg = { column = "kg", normalize = true }')
     ok("check", "pets.lua")
-    folder.write("pets/labels.csv", "name,kind\n1.png,cat\n")
+    folder.write("pets/labels.csv", "name,kind\n1,cat\n")
     wrong({ "new", "x", "--images", "pets" }, "labels.csv: there is no column 'file'")
+    core.remove(folder.path .. "/pets/labels.csv")
+    wrong({ "new", "x", "--images", "pets" }, "pets/1.png", "--labels FILE")
+    lines[1] = "filename;kind of pet;kg;note"
+    folder.write("said.csv", table.concat(lines, "\n") .. "\n")
+    assert.matches("left out: note %(text with 120 values in 120 rows%)", ok("new", "elsewhere", "--images", "pets",
+      "--labels", "said.csv"))
+    has("elsewhere.lua", 'labels = "said.csv", separator = ";", file = "filename"')
+    ok("check", "elsewhere.lua")
   end)
 
   it("checks its arguments", function()

@@ -36,6 +36,7 @@ typedef struct {
 } parser;
 
 #define CHANGED "%s: it changed after it was read"
+#define CONVERT "; if it is Latin-1, this converts it: iconv -f WINDOWS-1252 -t UTF-8 FILE.csv > NEW.csv"
 
 static mtl_status fail(parser *p, int64_t line, const char *what)
 {
@@ -68,7 +69,7 @@ static long double power_of_10(int64_t exponent)
     return result;
 }
 
-bool mtl_csv_number(const char *field, size_t n, double *value)
+bool mtl_csv_number(const char *field, size_t n, char decimal, double *value)
 {
     static const double exact[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
@@ -80,7 +81,7 @@ bool mtl_csv_number(const char *field, size_t n, double *value)
     if (s < end && (*s == '-' || *s == '+'))
         s++;
     for (; s < end; s++) {
-        if (*s == '.' && !point) {
+        if (*s == decimal && !point) {
             point = true;
             continue;
         }
@@ -145,7 +146,7 @@ static mtl_status leave_numbers(parser *p, mtl_csv_column *c, const char *text, 
     free(c->numbers);
     c->numbers = NULL;
     c->bad_line = p->record_line;
-    c->bad_large = strspn(text, " \t+-.0123456789eE") == n;
+    c->bad_large = strspn(text, p->csv->decimal == ',' ? " \t+-,0123456789eE" : " \t+-.0123456789eE") == n;
     c->bad = strndup(text, MTL_SHOWN);
     return c->bad ? MTL_OK : mtl_fail(p->ctx, MTL_ERR_MEMORY, "%s: no host memory left", p->csv->path);
 }
@@ -153,6 +154,7 @@ static mtl_status leave_numbers(parser *p, mtl_csv_column *c, const char *text, 
 static mtl_status end_field(parser *p)
 {
     mtl_csv *csv = p->csv;
+    char shown[MTL_SHOWN];
     MTL_TRY(mtl_text_add(p->ctx, p->field, "", 1));
     const char *text = p->field->data + p->start;
     size_t n = p->field->used - p->start - 1;
@@ -161,14 +163,14 @@ static mtl_status end_field(parser *p)
             return mtl_fail(p->ctx, MTL_ERR_FORMAT, "%s:%" PRId64 ": more than %d columns", csv->path, p->line,
                             MOST_COLUMNS);
         if (!mtl_utf8(text, n))
-            return fail(p, p->line, "the header is not UTF-8 text");
+            return fail(p, p->line, "the header is not UTF-8 text" CONVERT);
     } else if (p->wanted < 0 || p->wanted == p->column) {
         mtl_csv_column *c = &csv->columns[p->column];
         double value = NAN;
-        bool number = c->numbers && (mtl_csv_number(text, n, &value) || mtl_csv_missing(csv, text, n));
+        bool number = c->numbers && (mtl_csv_number(text, n, csv->decimal, &value) || mtl_csv_missing(csv, text, n));
         if (!number && !mtl_utf8(text, n))
-            return mtl_fail(p->ctx, MTL_ERR_FORMAT, "%s:%" PRId64 ": column '%s' is not UTF-8 text", csv->path, p->line,
-                            c->name);
+            return mtl_fail(p->ctx, MTL_ERR_FORMAT, "%s:%" PRId64 ": column '%s' is not UTF-8 text" CONVERT, csv->path,
+                            p->line, mtl_shown(c->name, shown));
         if (c->numbers && p->wanted < 0) {
             if (!number)
                 MTL_TRY(leave_numbers(p, c, text, n));
@@ -194,7 +196,7 @@ static mtl_status make_columns(parser *p)
     csv->n_columns = p->column;
     for (int i = 0; i < p->column; i++, name += strlen(name) + 1)
         csv->columns[i].name = sorted[i] = name;
-    const char *twice = mtl_repeated(sorted, (size_t)p->column);
+    const char *twice = csv->names_only ? NULL : mtl_repeated(sorted, (size_t)p->column);
     free(sorted);
     if (twice)
         return mtl_fail(p->ctx, MTL_ERR_FORMAT, "%s:%" PRId64 ": two columns are named '%s'", csv->path, p->record_line,
@@ -247,6 +249,16 @@ static mtl_status end_record(parser *p)
     return MTL_OK;
 }
 
+/* A second field where the header has one: often the header is split by another separator than this one. */
+static mtl_status one_column(const parser *p)
+{
+    const char *name = p->csv->columns[0].name;
+    char other = name[strcspn(name, ",;\t|")];
+    char shown[3] = {other == '\t' ? '\\' : other, other == '\t' ? 't' : '\0', '\0'};
+    return mtl_fail(p->ctx, MTL_ERR_FORMAT, "%s:%" PRId64 ": several fields, where the header has one column%s%s%s",
+                    p->csv->path, p->record_line, other ? "; is the separator '" : "", shown, other ? "'?" : "");
+}
+
 /* `c` ends the current field. */
 static mtl_status delimit(parser *p, char c)
 {
@@ -259,6 +271,8 @@ static mtl_status delimit(parser *p, char c)
         p->line++;
         return end_record(p);
     }
+    if (!p->header && p->csv->n_columns == 1)
+        return one_column(p);
     if (!p->header && p->column == p->csv->n_columns)
         return mtl_fail(p->ctx, MTL_ERR_FORMAT, "%s:%" PRId64 ": more than %d fields, where the header has %d",
                         p->csv->path, p->record_line, p->column, p->column);
@@ -276,9 +290,14 @@ static mtl_status take_run(parser *p, const char **s, const char *end, int stop)
     return mtl_text_add(p->ctx, p->field, from, (size_t)(at - from));
 }
 
+static bool all_read(const parser *p)
+{
+    return p->csv->names_only && !p->header;
+}
+
 static mtl_status take(parser *p, const char *s, const char *end)
 {
-    while (s < end) {
+    while (s < end && !all_read(p)) {
         switch (p->state) {
         case RECORD:
             p->record_line = p->line;
@@ -370,7 +389,7 @@ static mtl_status parse(parser *p, mtl_input *in)
         size_t mark = first && n >= 3 && memcmp(chunk, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; /* that of UTF-8 */
         first = false;
         MTL_TRY(take(p, chunk + mark, chunk + n));
-    } while (n == sizeof chunk);
+    } while (n == sizeof chunk && !all_read(p));
     return finish(p);
 }
 
@@ -394,18 +413,25 @@ static mtl_status read_file(mtl_csv *csv, int wanted)
     return status;
 }
 
-mtl_status mtl_csv_read(mtl_context *ctx, const char *path, char separator, const char *missing, mtl_csv **out)
+mtl_status mtl_csv_read(mtl_context *ctx, const char *path, const mtl_csv_options *options, mtl_csv **out)
 {
-    if (separator == '"' || separator == '\n' || separator == '\r' || separator == '\0')
-        return mtl_fail(ctx, MTL_ERR_ARG, "%s: a quote, a line end or nothing cannot separate fields", path);
+    static const mtl_csv_options plain = {0};
+    const mtl_csv_options *o = options ? options : &plain;
+    char separator = o->separator ? o->separator : ',', decimal = o->decimal ? o->decimal : '.';
+    if (separator == '"' || separator == '\n' || separator == '\r')
+        return mtl_fail(ctx, MTL_ERR_ARG, "%s: a quote or a line end cannot separate fields", path);
+    if (decimal != '.' && decimal != ',')
+        return mtl_fail(ctx, MTL_ERR_ARG, "%s: the decimal sign is '%c', which should be '.' or ','", path, decimal);
     mtl_csv *csv = calloc(1, sizeof *csv);
     if (csv) {
         csv->ctx = ctx;
         csv->separator = separator;
+        csv->decimal = decimal;
+        csv->names_only = o->names_only;
         csv->path = strdup(path);
-        csv->missing = missing ? strdup(missing) : NULL;
+        csv->missing = o->missing ? strdup(o->missing) : NULL;
     }
-    mtl_status status = csv && csv->path && (!missing || csv->missing)
+    mtl_status status = csv && csv->path && (!o->missing || csv->missing)
                             ? read_file(csv, -1)
                             : mtl_fail(ctx, MTL_ERR_MEMORY, "%s: no host memory left", path);
     if (status == MTL_OK)
@@ -456,6 +482,11 @@ int64_t mtl_csv_rows(const mtl_csv *csv)
 int mtl_csv_columns(const mtl_csv *csv)
 {
     return csv->n_columns;
+}
+
+char mtl_csv_decimal(const mtl_csv *csv)
+{
+    return csv->decimal;
 }
 
 const char *mtl_csv_name(const mtl_csv *csv, int column)

@@ -21,7 +21,8 @@ struct mtl_csv {
     mtl_context *ctx;
     char *path;
     char *missing; /* or NULL */
-    char separator;
+    char separator, decimal;
+    bool names_only;
     mtl_text names;
     int n_columns;
     mtl_csv_column *columns;
@@ -33,7 +34,8 @@ mtl_status mtl_csv_reload(mtl_csv *csv, int column);
 
 /* Empty (blanks aside) or the text for missing values. */
 bool mtl_csv_missing(const mtl_csv *csv, const char *field, size_t n);
-/* A decimal number, "-1.5e3", blanks around it allowed, that float32 can hold; the locale plays no part. */
-bool mtl_csv_number(const char *field, size_t n, double *value);
+/* A decimal number, "-1.5e3" where `decimal` is '.', blanks around it allowed, that float32 can hold; the locale plays
+   no part. */
+bool mtl_csv_number(const char *field, size_t n, char decimal, double *value);
 
 #endif

@@ -15,6 +15,7 @@ typedef struct {
 /* Open addressing; at most half full. */
 typedef struct {
     bool numeric;
+    char decimal;
     level *levels;
     int64_t count, room;
     int32_t *slots; /* -1: free */
@@ -60,7 +61,7 @@ static int32_t id_of(table *t, const char *text, size_t n)
 {
     level new = {.text = text, .id = (int32_t)t->count};
     if (t->numeric) {
-        mtl_csv_number(text, n, &new.value);
+        mtl_csv_number(text, n, t->decimal, &new.value);
         new.value += 0.0; /* -0 is 0 */
         new.hash = hash_of(&new.value, sizeof new.value);
     } else {
@@ -92,7 +93,7 @@ static int by_value(const void *a, const void *b)
 
 static mtl_status make_codes(mtl_csv *csv, mtl_csv_column *c)
 {
-    table t = {.numeric = c->numbers != NULL};
+    table t = {.numeric = c->numbers != NULL, .decimal = csv->decimal};
     const char *field = c->text.data;
     mtl_status status = MTL_ERR_MEMORY;
     int32_t *places = NULL, *codes = malloc((size_t)(csv->rows + 1) * sizeof *codes);

@@ -48,6 +48,8 @@ static mtl_status check_role(mtl_context *ctx, const char *who, const mtl_field 
     }
     if (from->has_missing && (from->role == MTL_ROLE_PLAIN || from->role == MTL_ROLE_IMAGE))
         return mtl_fail(ctx, MTL_ERR_ARG, "%s: `missing` is for labels, depth and normals", who);
+    if (from->classes && from->role != MTL_ROLE_LABELS)
+        return mtl_fail(ctx, MTL_ERR_ARG, "%s: `classes` are for labels", who);
     return MTL_OK;
 }
 
@@ -106,15 +108,16 @@ static mtl_status follow(mtl_context *ctx, const char *who, int n, const mtl_tra
     return MTL_OK;
 }
 
-static mtl_status make_table(mtl_context *ctx, mtl_row_field *f)
+static mtl_status make_table(mtl_context *ctx, const mtl_field *from, mtl_row_field *f)
 {
-    if (mtl_source_dtype(f->source) != MTL_U8 || f->role == MTL_ROLE_LABELS || f->role == MTL_ROLE_DEPTH)
+    bool floats = mtl_source_dtype(f->source) == MTL_U8 && f->role != MTL_ROLE_LABELS && f->role != MTL_ROLE_DEPTH;
+    if (!floats && !from->classes)
         return MTL_OK;
     f->table = malloc(256 * sizeof *f->table);
     if (!f->table)
         return mtl_fail(ctx, MTL_ERR_MEMORY, "no host memory left");
     for (int v = 0; v < 256; v++)
-        f->table[v] = (float)(v * f->scale + f->shift);
+        f->table[v] = floats ? (float)(v * f->scale + f->shift) : (float)from->classes[v];
     return MTL_OK;
 }
 
@@ -143,7 +146,7 @@ mtl_status mtl_field_open(mtl_context *ctx, const char *who, const mtl_field *fr
     f.stride = (size_t)f.count * mtl_dtype_size(dtype);
     MTL_TRY_GOTO(check_role(ctx, who, from));
     MTL_TRY_GOTO(take_rows(ctx, who, from, &f));
-    MTL_TRY_GOTO(make_table(ctx, &f));
+    MTL_TRY_GOTO(make_table(ctx, from, &f));
     if (f.role != MTL_ROLE_PLAIN) {
         f.n_transforms = n_transforms;
         f.transforms = transforms;
@@ -180,7 +183,7 @@ static void to_labels(const mtl_row_field *f, const void *from, int64_t n, int32
     bool narrow = mtl_source_dtype(f->source) == MTL_U8;
     for (int64_t i = 0; i < n; i++) {
         int32_t label = narrow ? ((const uint8_t *)from)[i] : ((const int32_t *)from)[i];
-        to[i] = is_missing(f, label) ? -1 : label;
+        to[i] = is_missing(f, label) ? -1 : f->table && label >= 0 && label < 256 ? (int32_t)f->table[label] : label;
     }
 }
 

@@ -16,7 +16,7 @@ typedef struct {
     double scale, shift;
     bool has_missing;
     double missing;
-    float *table; /* uint8 that becomes float32: the float of each value */
+    float *table; /* what 0 to 255 become: floats of uint8, classes of labels; NULL: it has none */
     int n_transforms;
     const mtl_transform *transforms; /* the loader's; none where no transform touches the field */
     bool any_size;                   /* rows of the source may differ in height and width */

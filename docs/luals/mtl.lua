@@ -1217,6 +1217,7 @@ local data = {}
 
 ---@class mtl.data.csv.options
 ---@field batch? integer # a whole number of at least 1 (64)
+---@field decimal? "."|"," # one of '.', ',' ('.')
 ---@field fields? table # a table
 ---@field inputs? table # a table
 ---@field missing? string # a text
@@ -1251,6 +1252,7 @@ function data.idx(options) end
 
 ---@class mtl.data.images.options
 ---@field batch? integer # a whole number of at least 1 (64)
+---@field decimal? "."|"," # one of '.', ',' ('.')
 ---@field dir? string # a text
 ---@field file? string # a text ('file')
 ---@field labels? string # a text

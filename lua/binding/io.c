@@ -111,11 +111,12 @@ static int csv_gc(lua_State *L)
     return 0;
 }
 
-/* core.csv_read(path [, { separator = ",", missing = nil }]) */
+/* core.csv_read(path [, { separator = ",", decimal = ".", missing = nil, names_only = false }]) */
 static int l_csv_read(lua_State *L)
 {
-    static const char *const keys[] = {"separator", "missing", NULL};
-    const char *path = luaL_checkstring(L, 1), *separator = ",", *missing = NULL;
+    static const char *const keys[] = {"separator", "decimal", "missing", "names_only", NULL};
+    const char *path = luaL_checkstring(L, 1), *separator, *decimal;
+    mtl_csv_options o = {0};
     lua_settop(L, 2);
     if (lua_isnil(L, 2)) {
         lua_newtable(L);
@@ -124,14 +125,21 @@ static int l_csv_read(lua_State *L)
     lmtl_check_keys(L, "csv", 2, keys);
     lua_getfield(L, 2, "separator");
     separator = luaL_optstring(L, 3, ",");
+    lua_getfield(L, 2, "decimal");
+    decimal = luaL_optstring(L, 4, ".");
     lua_getfield(L, 2, "missing");
-    missing = luaL_optstring(L, 4, NULL);
+    o.missing = luaL_optstring(L, 5, NULL);
+    o.names_only = lmtl_bool_field(L, 2, "names_only", false);
     if (strlen(separator) != 1)
         return luaL_error(L, "csv: separator '%s', which should be one character", separator);
+    if (strlen(decimal) != 1)
+        return luaL_error(L, "csv: decimal '%s', which should be '.' or ','", decimal);
+    o.separator = separator[0];
+    o.decimal = decimal[0];
     mtl_csv **box = lua_newuserdatauv(L, sizeof *box, 0);
     *box = NULL;
     luaL_setmetatable(L, CSV);
-    lmtl_check(L, mtl_csv_read(lmtl_context(), path, separator[0], missing, box));
+    lmtl_check(L, mtl_csv_read(lmtl_context(), path, &o, box));
     return 1;
 }
 
@@ -153,6 +161,13 @@ static int column(lua_State *L, mtl_csv *csv)
 static int csv_rows(lua_State *L)
 {
     lua_pushinteger(L, mtl_csv_rows(csv_at(L, 1)));
+    return 1;
+}
+
+static int csv_decimal(lua_State *L)
+{
+    char decimal = mtl_csv_decimal(csv_at(L, 1));
+    lua_pushlstring(L, &decimal, 1);
     return 1;
 }
 
@@ -329,8 +344,13 @@ static int l_file_write(lua_State *L)
 void lmtl_open_io(lua_State *L)
 {
     static const luaL_Reg csv_meta[] = {{"__gc", csv_gc}, {NULL, NULL}};
-    static const luaL_Reg csv_methods[] = {{"rows", csv_rows},       {"names", csv_names}, {"numeric", csv_numeric},
-                                           {"numbers", csv_numbers}, {"codes", csv_codes}, {NULL, NULL}};
+    static const luaL_Reg csv_methods[] = {{"rows", csv_rows},
+                                           {"names", csv_names},
+                                           {"decimal", csv_decimal},
+                                           {"numeric", csv_numeric},
+                                           {"numbers", csv_numbers},
+                                           {"codes", csv_codes},
+                                           {NULL, NULL}};
     static const luaL_Reg meta[] = {{"__gc", file_gc}, {NULL, NULL}};
     static const luaL_Reg methods[] = {
         {"names", file_names}, {"tensor", file_tensor}, {"meta", file_meta}, {NULL, NULL}};

@@ -114,10 +114,12 @@ static mtl_tensor *tensor_of(lua_State *L, int index, const char *key, lmtl_list
     return t;
 }
 
-/* The field at the top of the stack, popped. Its source is kept in the table at `kept`, its rows in the list. */
-static void read_field(lua_State *L, int i, int kept, lmtl_list *rows, mtl_field *f)
+/* The field at the top of the stack, popped. Its source is kept in the table at `kept`, its rows and classes, i-th of
+   n, in the list. */
+static void read_field(lua_State *L, int i, int n, int kept, lmtl_list *list, mtl_field *f)
 {
-    static const char *const keys[] = {"tensor", "source", "rows", "role", "scale", "shift", "missing", NULL};
+    static const char *const keys[] = {"tensor", "source",  "rows",    "role", "scale",
+                                       "shift",  "missing", "classes", NULL};
     static const char *const roles[] = {"image", "labels", "depth", "normals"};
     const char *who = "loader";
     int at = lua_gettop(L);
@@ -153,17 +155,24 @@ static void read_field(lua_State *L, int i, int kept, lmtl_list *rows, mtl_field
     f->has_missing = lua_getfield(L, at, "missing") != LUA_TNIL;
     lua_settop(L, at);
     const char *what = lua_pushfstring(L, "rows of field %d", i + 1);
-    const mtl_tensor *t = tensor_of(L, at, "rows", rows, i, what);
+    const mtl_tensor *t = tensor_of(L, at, "rows", list, i, what);
     if (t && (mtl_tensor_dtype(t) != MTL_I32 || mtl_tensor_rank(t) != 1 || !mtl_tensor_data(t)))
         luaL_error(L, "loader: %s are %s of %d dimensions, which should be int32 [n]", what,
                    mtl_dtype_name(mtl_tensor_dtype(t)), mtl_tensor_rank(t));
     f->rows = t ? mtl_tensor_data(t) : NULL;
     f->n_rows = t ? mtl_tensor_count(t) : 0;
+    what = lua_pushfstring(L, "classes of field %d", i + 1);
+    t = tensor_of(L, at, "classes", list, n + 1 + i, what);
+    if (t && (mtl_tensor_dtype(t) != MTL_I32 || mtl_tensor_count(t) != 256 || !mtl_tensor_data(t)))
+        luaL_error(L, "loader: %s are %I of %s, which should be 256 of int32", what, (lua_Integer)mtl_tensor_count(t),
+                   mtl_dtype_name(mtl_tensor_dtype(t)));
+    f->classes = t ? mtl_tensor_data(t) : NULL;
     lua_settop(L, at - 1);
 }
 
 /* core.loader(fields, batch [, { transforms = {...}, weights = tensor, threads = n }]); fields: a list of
-   { tensor = t | source = s, rows = int32 tensor, role = "image", scale = 1, shift = 0, missing = n } */
+   { tensor = t | source = s, rows = int32 tensor, role = "image", scale = 1, shift = 0, missing = n,
+   classes = int32 tensor [256] } */
 static int l_loader(lua_State *L)
 {
     static const char *const keys[] = {"transforms", "weights", "threads", NULL};
@@ -185,11 +194,11 @@ static int l_loader(lua_State *L)
     b->loader = NULL;
     b->fields = (int)n;
     luaL_setmetatable(L, LOADER);
-    lua_createtable(L, (int)n, 0);                      /* 5: sources */
-    lmtl_list *list = lmtl_new_list(L, (int64_t)n + 1); /* 6: rows, and the weights */
+    lua_createtable(L, (int)n, 0);                          /* 5: sources */
+    lmtl_list *list = lmtl_new_list(L, 2 * (int64_t)n + 1); /* 6: rows, the weights, classes */
     for (int i = 0; i < (int)n; i++) {
         lua_rawgeti(L, 1, i + 1);
-        read_field(L, i, 5, list, &fields[i]);
+        read_field(L, i, (int)n, 5, list, &fields[i]);
     }
     o.weights = tensor_of(L, 3, "weights", list, (int)n, "weights");
     lua_Integer threads = lmtl_integer_field(L, "loader", 3, "threads", 0);

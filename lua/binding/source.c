@@ -90,6 +90,15 @@ static int l_npy_files_source(lua_State *L)
     return 1;
 }
 
+/* core.tensor_source(tensor): row i is tensor[i] */
+static int l_tensor_source(lua_State *L)
+{
+    mtl_tensor *t = lmtl_tensor(L, 1);
+    mtl_source **box = lmtl_new_source(L);
+    lmtl_check(L, mtl_source_tensor(t, box));
+    return 1;
+}
+
 /* core.join_sources(sources): the rows of all, one after the other */
 static int l_join_sources(lua_State *L)
 {
@@ -159,11 +168,9 @@ void lmtl_open_source(lua_State *L)
     static const luaL_Reg meta[] = {{"__gc", source_gc}, {"__len", s_len}, {NULL, NULL}};
     static const luaL_Reg methods[] = {
         {"shape", s_shape}, {"dtype", s_dtype}, {"name", s_name}, {"take", s_take}, {NULL, NULL}};
-    static const luaL_Reg functions[] = {{"png_source", l_png_source},
-                                         {"npy_source", l_npy_source},
-                                         {"npy_files_source", l_npy_files_source},
-                                         {"join_sources", l_join_sources},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"png_source", l_png_source},       {"npy_source", l_npy_source},     {"npy_files_source", l_npy_files_source},
+        {"tensor_source", l_tensor_source}, {"join_sources", l_join_sources}, {NULL, NULL}};
     lmtl_type(L, SOURCE, meta, methods);
     luaL_setfuncs(L, functions, 0);
 }

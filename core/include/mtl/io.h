@@ -52,11 +52,18 @@ mtl_status mtl_idx_read(mtl_context *ctx, const char *path, mtl_tensor **out);
 /* CSV (RFC 4180: quotes, doubled quotes, line ends within quotes; CRLF or LF), plain or gzipped, with a header line.
    A column is numeric when every field is a number or `missing` (or empty); else it is text. */
 typedef struct mtl_csv mtl_csv;
-/* separator: usually ','. missing: text that stands for a missing value beside the empty field, or NULL. */
-mtl_status mtl_csv_read(mtl_context *ctx, const char *path, char separator, const char *missing, mtl_csv **out);
+typedef struct {
+    char separator;      /* 0: ',' */
+    char decimal;        /* '.' or ','; 0: '.' */
+    const char *missing; /* text that stands for a missing value beside the empty field, or NULL */
+    bool names_only;     /* the header alone, where names may be repeated; there are no rows then */
+} mtl_csv_options;
+/* options: NULL means zeros. MTL_ERR_FORMAT names file and line. */
+mtl_status mtl_csv_read(mtl_context *ctx, const char *path, const mtl_csv_options *options, mtl_csv **out);
 void mtl_csv_free(mtl_csv *csv);
 int64_t mtl_csv_rows(const mtl_csv *csv); /* header not counted */
 int mtl_csv_columns(const mtl_csv *csv);
+char mtl_csv_decimal(const mtl_csv *csv);                 /* '.' or ',' */
 const char *mtl_csv_name(const mtl_csv *csv, int column); /* columns count from 0 */
 int mtl_csv_find(const mtl_csv *csv, const char *name);   /* -1: no such column */
 bool mtl_csv_numeric(const mtl_csv *csv, int column);

@@ -52,6 +52,8 @@ typedef struct {
     double scale, shift; /* uint8 becomes float32, x * scale + shift, and so does any depth; other floats stay */
     bool has_missing;    /* dense targets: where the source says `missing` there is no target (normals: in all three */
     double missing;      /*   channels) */
+    /* Labels: what the values 0 to 255 become (-1: missing); others stay. NULL: all do. Copied. */
+    const int32_t *classes;
 } mtl_field;
 
 typedef enum {

@@ -10,6 +10,16 @@ local text = require "mtl.cli.text"
 
 local nowhere = { write = function() end, bytes = 0 }
 
+local LARGE = 100 -- root mean square of a target that should be normalised
+
+-- Mean and standard deviation of what is there.
+local function spread(x)
+  local missing = x:isnan()
+  local n = math.max(1, x:count() - missing:sum():item())
+  local mean = core.where(missing, 0, x):sum():item() / n
+  return mean, math.sqrt(core.where(missing, 0, (x - mean):square()):sum():item() / n)
+end
+
 -- One forward and backward pass of every stage, as training makes it.
 local function try_stages(t)
   local source, step, at = require "mtl.source", require "mtl.step", t.at
@@ -54,6 +64,25 @@ local function print_tasks(t)
       #metrics > 0 and table.concat(metrics, ", ") or "-" }
   end
   text.say(table.concat(text.table(rows, {}), "\n"), "")
+end
+
+-- Says which targets are numbers of such a size that a network begins far from them. @return whether any is
+local function warn_of_scale(t)
+  local any = false
+  for _, source in ipairs(t.sources) do
+    for i, name in ipairs(source.set.target_names) do
+      local target = source.set.targets[name]
+      if target.kind == "number" and not target.own and not target.dense then
+        local mean, sd = spread(source.set:target_tensor("train", #source.set.inputs + i))
+        if mean * mean + sd * sd > LARGE * LARGE then
+          any = true
+          text.say(("warning     %s has mean %.6g, sd %.6g, and is not normalised; normalize = true in its target, or "
+            .. "log = true in a table, makes it learnable"):format(text.clean(name), mean, sd), "")
+        end
+      end
+    end
+  end
+  return any
 end
 
 local function print_stages(t)
@@ -104,7 +133,7 @@ local function check(file, shown, options)
   text.say(table.concat(layers.totals(t.model), "\n"), "")
   print_tasks(t)
   print_stages(t)
-  text.say "Nothing is wrong."
+  text.say(warn_of_scale(t) and "Nothing else is wrong." or "Nothing is wrong.")
 end
 
 -- A bundle is unpacked for the moment.

@@ -1,9 +1,8 @@
 --- mtl new NAME: a recipe to begin with, for a made-up table, a table that is there, or a folder of images.
 local core = require "mtl.core"
 local args = require "mtl.cli.args"
-local columns = require "mtl.data.columns"
-local nearest = require "mtl.nearest"
 local path = require "mtl.path"
+local plan = require "mtl.cli.plan"
 local starter = require "mtl.cli.starter"
 local text = require "mtl.cli.text"
 
@@ -19,68 +18,6 @@ local function example()
       grades[state < 0.3 and 1 or state < 0.7 and 2 or 3])
   end
   return table.concat(lines, "\n") .. "\n"
-end
-
--- A task's name from a column's: letters, digits and _, a letter first.
-local function name_of(column)
-  local name = column:gsub("[^%w_]+", "_"):gsub("^_+", ""):gsub("_+$", "")
-  return name:find "^%a" and name or name ~= "" and "t_" .. name or "target"
-end
-
--- Whether whole numbers look like classes: few of them, each many times.
-local function looks_like_classes(csv, levels)
-  for _, level in ipairs(levels) do
-    if not math.tointeger(tonumber(level)) then
-      return false
-    end
-  end
-  return #levels <= 20 and #levels * 5 <= csv:rows()
-end
-
-local function plan_target(csv, column, there)
-  if not there[column] then
-    error(("new: --target: %s"):format(nearest.unknown("column", column, there)), 0)
-  end
-  local _, levels = csv:codes(column)
-  local numeric = csv:numeric(column)
-  local classes = numeric and looks_like_classes(csv, levels)
-  return { name = name_of(column), column = column, classes = classes or nil,
-    normalize = numeric and not classes or nil }
-end
-
--- Text with a value of its own in nearly every row: an id, a date, a sentence.
-local function names_rows(csv, column)
-  local _, levels = csv:codes(column)
-  return not csv:numeric(column) and #levels > 100 and #levels > csv:rows() / 10
-end
-
--- What of a table is learned from what. @return what starter.csv takes
-local function plan_csv(file, shown, wanted)
-  local csv, separator = columns.guess(path.check(file, "read"))
-  local names, there = csv:names(), {}
-  if csv:rows() < 10 or #names < 2 then
-    error(("%s: %d rows of %d columns are too few to learn from"):format(file, csv:rows(), #names), 0)
-  end
-  for _, name in ipairs(names) do
-    there[name] = true
-  end
-  local s = { path = shown, separator = separator ~= "," and separator or nil, inputs = {}, targets = {}, dropped = {},
-    batch = csv:rows() < 5000 and 32 or 256 }
-  local is_target = {}
-  for i, column in ipairs(wanted or { names[#names] }) do
-    s.targets[i], is_target[column] = plan_target(csv, column, there), true
-  end
-  for _, column in ipairs(names) do
-    if not is_target[column] and names_rows(csv, column) then
-      s.dropped[#s.dropped + 1] = column
-    elseif not is_target[column] then
-      s.inputs[#s.inputs + 1] = column
-    end
-  end
-  if #s.inputs == 0 then
-    error(("%s: no column is left to learn from"):format(file), 0)
-  end
-  return s
 end
 
 local function open(declaration)
@@ -103,53 +40,49 @@ end
 local function declare(targets)
   local declared, names = {}, {}
   for i, t in ipairs(targets) do
-    declared[t.name] = { column = t.column, classes = t.classes, normalize = t.normalize }
+    declared[t.name] = { column = t.column, classes = t.classes, normalize = t.normalize, log = t.log }
     names[i] = t.name
   end
   return declared, names
 end
 
+-- Makes the recipe's text. @return it, lines on what was found out
+local function write(name, set, s, data, trunk, names)
+  return starter.recipe { name = name, data = data, trunk = trunk, tasks = tasks_of(set, names),
+    steps = math.ceil(set.rows.train / s.batch), select = set.rows.valid ~= nil }, plan.notes(s)
+end
+
 local function table_recipe(name, file, shown, wanted)
-  local s = plan_csv(file, shown, wanted)
+  local s = plan.csv(file, shown, wanted)
   local declared, names = declare(s.targets)
-  local set = open(require "mtl.data".csv { path = file, separator = s.separator, inputs = s.inputs,
-    targets = declared })
-  return starter.recipe { name = name, data = starter.csv(s), trunk = starter.dense, tasks = tasks_of(set, names) }
+  local set = open(require "mtl.data".csv { path = file, separator = s.how.separator, decimal = s.how.decimal,
+    missing = s.how.missing, inputs = s.inputs, targets = declared })
+  return write(name, set, s, starter.csv(s), starter.dense, names)
 end
 
--- What labels.csv says of images: every column but `file`, and text that nearly every row has for itself, is a target.
-local function plan_labels(s, file)
-  local csv, separator = columns.guess(path.check(file, "read"))
-  columns.check(csv, file, "file")
-  s.labels, s.separator, s.targets = file, separator ~= "," and separator or nil, {}
-  for _, column in ipairs(csv:names()) do
-    if column ~= "file" and not names_rows(csv, column) then
-      s.targets[#s.targets + 1] = plan_target(csv, column, { [column] = true })
-    end
-  end
-end
-
-local function image_recipe(name, dir)
+local function image_recipe(name, dir, labels)
   dir = dir:gsub("(.)/+$", "%1")
   path.check(dir, "folder")
-  local data, labels = require "mtl.data", path.join(dir, "labels.csv")
-  local s = { dir = dir, batch = 32 }
-  local declared, names
-  if core.stat(labels) then
-    plan_labels(s, labels)
-    declared, names = declare(s.targets)
+  local data, beside = require "mtl.data", path.join(dir, "labels.csv")
+  labels = labels or core.stat(beside) and beside
+  local s = labels and plan.labels(labels, labels) or {}
+  s.dir, s.batch = dir, 32
+  local options, names = { dir = dir, labels = s.labels, file = s.file }, nil
+  for key, value in pairs(s.how or {}) do
+    options[key] = value
   end
-  local options = { dir = dir, labels = s.labels, separator = s.separator, targets = declared }
+  if labels then
+    options.targets, names = declare(s.targets)
+  end
   local ok, set = pcall(open, data.images(options), dir)
   if not ok and tostring(set):find "transforms = { mtl.transform.resize" then
     s.resize, options.transforms = { 64, 64 }, { require "mtl.transform".resize(64, 64) }
     ok, set = pcall(open, data.images(options), dir)
   end
   if not ok then
-    error(set, 0)
+    error((tostring(set):gsub('give labels = "labels.csv"', "name a table of what they show: --labels FILE")), 0)
   end
-  return starter.recipe { name = name, data = starter.images(s), trunk = starter.convolutions(set.input_shapes[1]),
-    tasks = tasks_of(set, names) }
+  return write(name, set, s, starter.images(s), starter.convolutions(set.input_shapes[1]), names)
 end
 
 local function named(s)
@@ -169,13 +102,15 @@ end
 return {
   name = "new",
   summary = "a recipe to begin with",
-  usage = { "mtl new NAME", "mtl new NAME --data FILE.csv [--target COLUMN,COLUMN]", "mtl new NAME --images DIR" },
+  usage = { "mtl new NAME", "mtl new NAME --data FILE.csv [--target COLUMN,COLUMN]",
+    "mtl new NAME --images DIR [--labels FILE.csv]" },
   arguments = { "NAME" },
   options = {
     { name = "data", value = "FILE", read = args.path, help = "for this table (default: a made-up one, NAME.csv)" },
     { name = "target", value = "A,B", read = named, help = "columns to learn (default: the last one)" },
     { name = "images", value = "DIR", read = args.path,
       help = "for these PNG images: a folder a class, or labels.csv in DIR with a column `file`" },
+    { name = "labels", value = "FILE", read = args.path, help = "table of what the images of --images show" },
   },
   notes = "It writes NAME.lua into this folder, with comments on what to change, and never overwrites a file.",
   run = function(options, rest)
@@ -184,6 +119,8 @@ return {
       error(("new: NAME is '%s', which should be letters, digits, '_' and '-'"):format(rest[1]), 0)
     elseif options.images and (options.data or options.target) then
       error("new: --images exclude --data and --target", 0)
+    elseif options.labels and not options.images then
+      error("new: --labels is a table of the images of --images", 0)
     elseif options.target and not options.data then
       error("new: --target names columns of the table of --data", 0)
     end
@@ -197,10 +134,17 @@ return {
       core.file_write(stub, example())
     end
     local shown = stub or options.data
-    local made = options.images and image_recipe(name, options.images)
-      or table_recipe(name, shown, shown, stub and { "price", "grade" } or options.target)
+    local made, notes
+    if options.images then
+      made, notes = image_recipe(name, options.images, options.labels)
+    else
+      made, notes = table_recipe(name, shown, shown, stub and { "price", "grade" } or options.target)
+    end
     core.file_write(recipe, made)
     local folder = outside(options.images or options.data)
+    for _, note in ipairs(notes) do
+      text.say(text.clean(note))
+    end
     text.say(("%s%s. Now: mtl run %s%s"):format(recipe, stub and " and " .. stub or "", recipe,
       folder and " --data " .. folder or ""))
   end,

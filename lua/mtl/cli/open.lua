@@ -100,6 +100,10 @@ function open.recipe(file, options)
   if not stat and core.stat(file .. ".lua") then
     error(("%s: No such file; did you mean '%s.lua'?"):format(file, file), 0)
   end
+  if file:lower():find "%.[ct]sv$" or file:lower():find "%.[ct]sv%.gz$" then
+    error(("'%s' is a table; a recipe is a Lua file, and mtl new NAME --data %s writes one for the table"):format(file,
+      file), 0)
+  end
   if require "mtl.bundle".is(file) then
     error(("'%s' is a bundle: mtl run and mtl check take it as it is; for anything else, mtl unpack it, and use the "
       .. "recipe that is in it"):format(file), 0)

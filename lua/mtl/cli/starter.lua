@@ -1,5 +1,9 @@
 --- The text of a new recipe, with comments on what a newcomer will change.
+local text = require "mtl.cli.text"
+
 local starter = {}
+
+local STEPS, LEAST = 1500, 20 -- steps that small data want, and epochs
 
 local function quoted(s)
   return (("%q"):format(s):gsub("\\\n", "\\n"))
@@ -24,33 +28,51 @@ local function list(items, indent)
   return table.concat(lines, "\n" .. indent)
 end
 
--- Targets that stand in columns. @param s targets ({ name =, column =, classes =, normalize = })
+-- Targets that stand in columns. @param s targets ({ name =, column =, classes =, normalize =, log = })
 local function targets_of(s)
-  local lines = {}
+  local lines, log = {}, false
   for i, t in ipairs(s.targets) do
-    lines[i] = ("      %s = { column = %s%s },"):format(key(t.name), quoted(t.column), t.classes
-      and ", classes = true" or t.normalize and ", normalize = true" or "")
+    log = log or t.log
+    lines[i] = ("      %s = { column = %s%s%s%s },"):format(key(t.name), quoted(t.column),
+      t.classes and ", classes = true" or "", t.log and ", log = true" or "",
+      t.normalize and ", normalize = true" or "")
   end
   return ([[
     -- What to learn. classes: the values are classes (text is anyway). normalize: learn z-scores, show own units.
-    targets = {
+%s    targets = {
 %s
     },
-]]):format(table.concat(lines, "\n"))
+]]):format(log and "    -- log: learn the logarithm, of values above 0 that have a long tail, as prices.\n" or "",
+    table.concat(lines, "\n"))
 end
 
-local function separator_of(s)
-  return s.separator and (" separator = %s,"):format(s.separator == "\t" and '"\\t"' or quoted(s.separator)) or ""
+-- How the table is written, where it is not the usual way.
+local function how_of(s)
+  local said = ""
+  for _, option in ipairs { "separator", "decimal", "missing" } do
+    local value = s.how[option]
+    said = said .. (value and (" %s = %s,"):format(option, value == "\t" and '"\\t"' or quoted(value)) or "")
+  end
+  return said
 end
 
---- The data of a table. @param s path, separator (nil: a comma), inputs (names), targets, dropped, batch
+-- Columns that nothing is learned from, a comment each.
+local function left_out(s)
+  local lines = ""
+  for _, d in ipairs(s.dropped) do
+    lines = lines .. ("\n    -- left out: %s (%s)"):format(text.clean(d.column), text.clean(d.why))
+  end
+  return lines
+end
+
+--- The data of a table.
+-- @param s path, how (separator, decimal, missing: nil is the usual), inputs (names), targets, dropped ({ column =,
+-- why = }), batch
 function starter.csv(s)
   local inputs = {}
   for i, name in ipairs(s.inputs) do
     inputs[i] = quoted(name)
   end
-  local dropped = #s.dropped > 0 and ("\n    -- left out: %s (text with a value of its own in nearly every row)")
-    :format(table.concat(s.dropped, ", ")) or ""
   return ([[
   -- The table: a header line, then a row an example. Numbers are normalised, text becomes one feature a value.
   data = mtl.data.csv {
@@ -59,16 +81,17 @@ function starter.csv(s)
 %s    split = { 0.8, 0.1, 0.1 }, -- train, valid, test
     batch = %d,                -- rows a step
   },
-]]):format(quoted(s.path), separator_of(s), list(inputs, "      "), dropped, targets_of(s), s.batch)
+]]):format(quoted(s.path), how_of(s), list(inputs, "      "), left_out(s), targets_of(s), s.batch)
 end
 
 --- The data of a folder of images.
--- @param s dir, labels (a file, or nil), with separator and targets; resize ({ height, width }, or nil); batch
+-- @param s dir, labels (a file, or nil), with how, file (its column of names), targets, dropped; resize ({ height,
+-- width }, or nil); batch
 function starter.images(s)
   local labels = "    -- Each folder below dir is a class.\n"
   if s.labels then
-    labels = ("    labels = %s,%s -- its column `file` names the images\n%s"):format(quoted(s.labels), separator_of(s),
-      targets_of(s))
+    labels = ("    labels = %s,%s file = %s, -- the column that names the images%s\n%s"):format(quoted(s.labels),
+      how_of(s), quoted(s.file), left_out(s), targets_of(s))
   end
   local resize = s.resize and ("mtl.transform.resize(%d, %d), "):format(table.unpack(s.resize)) or ""
   return ([[
@@ -120,22 +143,29 @@ local function task(t)
       metrics = { metric.abs_error() } }, -- in the target's own units]]):format(quoted(t.name), n)
 end
 
-local function stages(tasks)
+-- @param steps of an epoch
+local function stages(tasks, steps, select)
+  local epochs = math.max(LEAST, math.ceil(STEPS / steps))
+  local first = epochs // 10
+  local said = ("%d steps an epoch, %d in all; longer is often better"):format(steps, steps * epochs)
+  local chosen = select and '  select = "valid", -- keep the epoch that does best on the validation rows\n' or ""
   if #tasks == 1 then
-    return "  ends = when.epochs(20),\n"
+    return ("  ends = when.epochs(%d), -- %s\n%s"):format(epochs, said, chosen)
   end
-  local first = quoted(tasks[1].name)
   return ([[
   -- Training goes in stages. The first gets one task off the ground; then focal weights lead: the task with the worst
   -- KPI weighs most, and one that is learned fades. Other policies: uniform, fixed, uncertainty ... (docs/recipe.md)
+  -- %s: --set stages.all.ends.n=%d
   stages = {
-    { name = "first", tasks = { %s }, ends = when.epochs(2) },
-    { name = "all", policy = policy.focal { normalize = true }, ends = when.epochs(18) },
+    { name = "first", tasks = { %s }, ends = when.epochs(%d) },
+    { name = "all", policy = policy.focal { normalize = true }, ends = when.epochs(%d) },
   },
-]]):format(first)
+%s]]):format(said, 2 * (epochs - first), quoted(tasks[1].name), first, epochs - first, chosen)
 end
 
---- The whole recipe. @param s name, data (text), trunk (text), tasks ({ name =, kind =, classes =, shape = })
+--- The whole recipe.
+-- @param s name, data (text), trunk (text), tasks ({ name =, kind =, classes =, shape = }), steps (of an epoch), select
+-- (whether there are validation rows to choose an epoch by)
 function starter.recipe(s)
   local lines, metrics = {}, false
   for i, t in ipairs(s.tasks) do
@@ -172,7 +202,7 @@ return mtl.recipe {
 
 %s}
 ]]):format(s.name, s.name, s.name, s.name, table.concat(parts, ", "), table.concat(parts, ", mtl."), quoted(s.name),
-    s.data, s.trunk, table.concat(lines, "\n"), stages(s.tasks))
+    s.data, s.trunk, table.concat(lines, "\n"), stages(s.tasks, s.steps, s.select))
 end
 
 return starter

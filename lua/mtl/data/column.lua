@@ -2,6 +2,7 @@
 -- is plain and kept with the run, so that new rows are read as the training rows were.
 local core = require "mtl.core"
 local columns = require "mtl.data.columns"
+local looks = require "mtl.data.looks"
 
 local column = {}
 
@@ -52,19 +53,24 @@ function column.spec(what, s, target)
     normalize = s.normalize, target = target }
 end
 
+-- The number that a level is: as Lua writes it in a recipe, or as the file does.
+local function value(level)
+  return tonumber((level:gsub(",", ".")))
+end
+
 -- Codes of the file's levels to places in `levels` (from 0); -1: missing, or not among them. In a column of numbers
--- "1.0" is "1". Also returns the values that are not among them.
+-- "1.0" (or "1,0") is "1". Also returns the values that are not among them.
 local function recode(codes, from, levels, numeric)
   local place, map, unknown = {}, { -1 }, {}
   for i, level in ipairs(levels) do
-    local number = numeric and tonumber(level)
+    local number = numeric and value(level)
     place[level] = i - 1
     if number then
       place[number] = i - 1
     end
   end
   for i, level in ipairs(from) do
-    local at = place[level] or numeric and place[tonumber(level)]
+    local at = place[level] or numeric and place[value(level)]
     map[i + 1] = at or -1
     unknown[#unknown + 1] = not at and level or nil
   end
@@ -104,20 +110,14 @@ end
 
 -- Refuses text where a number was meant, or nearly every row has a value of its own.
 local function check_text(csv, path, spec, levels)
-  local numbers, other, commas = 0, nil, 0
-  for _, level in ipairs(levels) do
-    commas = commas + (level:find "^[+-]?%d*,%d+$" and 1 or 0)
-    if tonumber(level) then
-      numbers = numbers + 1
-    else
-      other = other or level
-    end
+  local words, other = looks.words(levels, csv:decimal())
+  local numbers = #levels - words
+  local like, advice, one = looks.like(levels, csv:decimal())
+  if like and (spec.log or spec.normalize or looks.refused(like, levels)) then
+    error(("%s: column '%s' ('%s') looks like %s: %s; if it is text, { column = \"%s\", classes = true }"):format(path,
+      spec.column, one:sub(1, 40):gsub("%c", "?"), like, advice, spec.column), 0)
   end
-  if commas > 0 and commas + numbers == #levels then
-    error(("%s: column '%s' holds '%s': a number has a point, as %s; write the table with points"):format(path,
-      spec.column, other, (other:gsub(",", "."))), 0)
-  end
-  if spec.log or spec.normalize or #levels > 20 and numbers >= 0.9 * #levels then
+  if spec.log or spec.normalize or looks.nearly_numbers(levels, words) then
     local meant = spec.log and "there is no logarithm of text" or spec.normalize and "text is not normalized"
       or ("%d of its %d values are numbers"):format(numbers, #levels)
     error(("%s, but %s: if it stands for a missing value, say missing = \"%s\"; if the column is text, "

@@ -1,4 +1,4 @@
---- Names of columns, and what separates them: what data.csv, data.images (labels.csv) and mtl new share.
+--- Tables as they are read, and names of their columns: what data.csv, data.images (labels.csv) and mtl new share.
 local core = require "mtl.core"
 local nearest = require "mtl.nearest"
 
@@ -13,8 +13,19 @@ local function other_separator(names)
   return other and (": one column, so say separator = %s"):format(other) or ""
 end
 
---- Refuses a name that is no column of the file.
-function columns.check(csv, path, name)
+--- The column whose first field is the name of a PNG (or NPY) file; nil: there is none.
+function columns.of_files(csv)
+  for _, name in ipairs(csv:names()) do
+    local first = not csv:numeric(name) and select(2, csv:codes(name))[1] or ""
+    if first:lower():find "%.png$" or first:lower():find "%.npy$" then
+      return name
+    end
+  end
+end
+
+--- Refuses a name that is no column of the file. @param hint a function that says more than the nearest name, or
+-- nil; or nil
+function columns.check(csv, path, name, hint)
   local names, shown = csv:names(), {}
   for i, column in ipairs(names) do
     if column == name then
@@ -23,29 +34,23 @@ function columns.check(csv, path, name)
     shown[i] = i <= MOST and ("'%s'"):format(column:gsub("%c", "?"):sub(1, 60)) or nil
   end
   local near = nearest.find(name, names)
-  near = near and (" (did you mean '%s'?)"):format(near) or ""
+  near = hint and hint() or near and (" (did you mean '%s'?)"):format(near) or ""
   local rest = #names > MOST and (", ... (%d in all)"):format(#names) or ""
   error(("%s: there is no column '%s'%s; there are %s%s%s"):format(path, name, near, table.concat(shown, ", "), rest,
     other_separator(names)), 0)
 end
 
---- Reads a table whose separator nobody named: the first of , ; tab that makes several columns of it.
--- @return what core.csv_read gives, the separator
-function columns.guess(path)
-  local first
-  for _, separator in ipairs { ",", ";", "\t" } do
-    local ok, csv = pcall(core.csv_read, path, { separator = separator })
-    if ok and #csv:names() > 1 then
-      return csv, separator
-    end
-    first = first or csv
-  end
-  return type(first) ~= "string" and first or error(first, 0), ","
+--- Reads a table. @param how separator, decimal, missing: options of a declaration, or what a run kept of them
+function columns.read(path, how)
+  return core.csv_read(path, { separator = how.separator, decimal = how.decimal, missing = how.missing })
 end
 
 --- The option `separator` of a declaration.
 columns.separator = { default = ",", type = "string", check = function(s)
   return #s ~= 1 and ("separator is '%s', which should be one character, as \";\" or \"\\t\""):format(s) or nil
 end }
+
+--- The option `decimal`.
+columns.decimal = { default = ".", choices = { ".", "," } }
 
 return columns

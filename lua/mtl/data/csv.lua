@@ -40,7 +40,7 @@ end
 
 -- A file's columns, raw: read as `state` says, where there is one.
 local function read_file(self, at, path, specs, targets, state)
-  local csv = core.csv_read(files.file(path, at), { separator = self.separator, missing = self.missing })
+  local csv = columns.read(files.file(path, at), self)
   if csv:rows() == 0 then
     error(("%s: a header and no rows"):format(path), 0)
   end
@@ -92,6 +92,7 @@ return data.define {
     targets = { required = true, type = "table" },
     split = { type = "table", check = check_split },
     separator = columns.separator,
+    decimal = columns.decimal,
     missing = { type = "string" },
     normalize = { default = true, type = "boolean" },
     sample = sample.param,
@@ -131,7 +132,7 @@ return data.define {
     local state = at.state
     if not state then
       state = { targets = labels.fit(names, raw.targets, rows.train, at.like), separator = self.separator,
-        missing = self.missing }
+        decimal = self.decimal, missing = self.missing }
       if at.like then -- beside another table (data.join), inputs are read as its rows were
         state.inputs, state.fields = at.like.inputs, at.like.fields
       else

@@ -1,8 +1,10 @@
 --- Dense targets of images: a PNG or NPY file for each, found by the image's name in a folder of their own.
 -- { dir = "labels", kind = "labels", classes = 13, ignore = 255 }: palette indices or gray values; `levels` may name
--- the classes. { dir = "depth", kind = "depth", scale = 0.001 }: 16-bit gray (0: not measured, unless `missing` says
--- otherwise). { dir = "normals", kind = "normals" }: RGB, 0 to 255 for -1 to 1. NPY: whole numbers [height, width];
--- floats [height, width]; floats [3, height, width]; NaN is missing.
+-- the classes, `values` which value is which class, as { 0, 255 }. { dir = "depth", kind = "depth", scale = 0.001 }:
+-- 16-bit gray (0: not measured, unless `missing` says otherwise). { dir = "normals", kind = "normals" }: RGB, 0 to 255
+-- for -1 to 1. NPY: whole numbers [height, width]; floats [height, width]; floats [3, height, width]; NaN is missing.
+-- partial = true: an image without a file has no label.
+local core = require "mtl.core"
 local files = require "mtl.data.files"
 local nearest = require "mtl.nearest"
 local pixels = require "mtl.data.pixels"
@@ -11,11 +13,32 @@ local transform = require "mtl.transform"
 
 local dense = {}
 
-local known = { dir = true, kind = true, classes = true, levels = true, ignore = true, scale = true, missing = true }
+local known = { dir = true, kind = true, classes = true, levels = true, ignore = true, scale = true, missing = true,
+  values = true, partial = true }
 local modes = { labels = "index", depth = "gray16", normals = "rgb" }
 
 local function whole(v)
   return math.type(v) == "integer" and v >= 1
+end
+
+-- How many classes a target of labels has.
+local function count(s)
+  return s.classes or #(s.levels or s.values)
+end
+
+-- @return what is wrong with `values`, or nil
+local function check_values(name, s)
+  local seen = {}
+  for _, v in ipairs(type(s.values) == "table" and s.values or { false }) do
+    if s.kind ~= "labels" or math.type(v) ~= "integer" or v < 0 or v > 255 or seen[v] or v == s.ignore then
+      return ("targets.%s: values goes with kind = 'labels', and lists the value of each class in its files, 0 to 255, "
+        .. "as { 0, 255 }"):format(name)
+    end
+    seen[v] = true
+  end
+  if count(s) ~= #s.values then
+    return ("targets.%s: values lists %d, but there are %d classes"):format(name, #s.values, count(s))
+  end
 end
 
 --- Checks what a recipe says of one target. @return nil, or what is wrong
@@ -29,10 +52,17 @@ function dense.check(name, s)
     return ("targets.%s: dir should be the folder of its files"):format(name)
   elseif not modes[s.kind] then
     return ("targets.%s: kind is '%s', which should be 'labels', 'depth' or 'normals'"):format(name, tostring(s.kind))
-  elseif s.kind == "labels" and not (whole(s.classes) or type(s.levels) == "table" and #s.levels > 0) then
+  elseif s.kind == "labels" and not (whole(s.classes) or type(s.levels) == "table" and #s.levels > 0
+    or s.classes == nil and s.levels == nil and s.values) then
     return ("targets.%s: classes should be how many there are, a whole number of at least 1"):format(name)
   elseif s.classes and s.levels and s.classes ~= #s.levels then
     return ("targets.%s: classes is %s, but levels names %d"):format(name, tostring(s.classes), #s.levels)
+  elseif s.partial ~= nil and type(s.partial) ~= "boolean" then
+    return ("targets.%s: partial should be true where images may have no file, or false"):format(name)
+  end
+  local wrong = s.values ~= nil and check_values(name, s)
+  if wrong then
+    return wrong
   end
   for _, key in ipairs { "ignore", "scale", "missing" } do
     local kind = key == "ignore" and "labels" or "depth"
@@ -44,9 +74,10 @@ function dense.check(name, s)
   end
 end
 
--- Files of the target in the order of the images.
-local function matched(name, list, rows, shown)
-  local by_stem, used, found = {}, {}, {}
+-- Files of the target in the order of the images, and for each image its place among them, from 0; past the last where
+-- it has none.
+local function matched(name, list, rows, shown, partial)
+  local by_stem, found, places = {}, {}, {}
   for _, file in ipairs(list) do
     if by_stem[file.stem] then
       error(("%s/%s: the target '%s' has %s too, and one of them should go"):format(shown, file.name, name,
@@ -55,13 +86,53 @@ local function matched(name, list, rows, shown)
     by_stem[file.stem] = file
   end
   for i, row in ipairs(rows) do
-    found[i], used[row.stem] = by_stem[row.stem], true
-    if not found[i] then
-      error(("%s has no file of target '%s': there should be %s/%s.png (or .npy)"):format(row.name, name, shown,
-        row.stem), 0)
+    local file = by_stem[row.stem]
+    if file then
+      found[#found + 1] = { name = file.name, path = file.path, image = row }
+      places[i] = #found - 1
+    elseif not partial then
+      error(("%s has no file of target '%s': there should be %s/%s.png (or .npy); partial = true in the target says "
+        .. "that such an image has no label"):format(row.name, name, shown, row.stem), 0)
     end
   end
-  return found, used
+  if #found == 0 then
+    error(("%s: no file of target '%s' has the name of an image"):format(shown, name), 0)
+  end
+  for i in ipairs(rows) do
+    places[i] = places[i] or #found
+  end
+  return found, places
+end
+
+local OTHER = 65536 -- and more: what is not among `values`; files hold less
+
+-- What the values 0 to 255 of labels become: their places in `values`.
+local function classes_of(s)
+  local map = {}
+  for v = 0, 255 do
+    map[v + 1] = OTHER + v
+  end
+  for i, v in ipairs(s.values) do
+    map[v + 1] = i - 1
+  end
+  return core.tensor(map, "int32")
+end
+
+-- Adds to a field a row without a label, past its files, and says which row each image has.
+local function add_blank(name, s, field, places, shape)
+  local dtype = field.source:dtype()
+  local blank = dtype == "float32" and 0 / 0 or field.missing
+  if not blank then
+    if s.kind == "labels" and dtype == "uint8" then
+      error(("targets.%s: partial: of NPY files of uint8, ignore = 255 should name a value that "
+        .. "is no class"):format(name), 0)
+    end
+    blank = s.kind == "normals" and 0 or -1 -- no normal, no class, no depth
+    field.missing = blank
+  end
+  local row = core.full({ 1, table.unpack(shape) }, blank, dtype == "uint8" and "int32" or dtype)
+  field.source = core.join_sources { field.source, core.tensor_source(dtype == "uint8" and row:cast "uint8" or row) }
+  field.rows = core.tensor(places, "int32")
 end
 
 --- The field of one target.
@@ -72,7 +143,7 @@ end
 function dense.open(name, s, rows, every, at, o)
   local root = files.folder(("data.images: targets.%s: dir"):format(name), s.dir, at)
   local list = files.list(root, s.dir)
-  local found = matched(name, list, rows, s.dir)
+  local found, places = matched(name, list, rows, s.dir, s.partial)
   for _, file in ipairs(list) do
     if not every[file.stem] then
       error(("%s/%s: target '%s' has a file for which there is no image %s.png in %s"):format(s.dir, file.name, name,
@@ -80,7 +151,7 @@ function dense.open(name, s, rows, every, at, o)
     end
   end
   local mode, first, shape, same = modes[s.kind], nil, nil, true
-  for i, file in ipairs(found) do
+  for _, file in ipairs(found) do
     shape = files.shape(file, mode)
     first = first or table.concat(shape, " ")
     same = same and first == table.concat(shape, " ")
@@ -88,7 +159,7 @@ function dense.open(name, s, rows, every, at, o)
       error(("%s/%s: holds [%s], but the %s of target '%s' are %s"):format(s.dir, file.name, table.concat(shape, ", "),
         s.kind == "depth" and "depths" or s.kind, name, pixels.kinds[s.kind]), 0)
     end
-    local height, width, row = shape[#shape - 1], shape[#shape], rows[i]
+    local height, width, row = shape[#shape - 1], shape[#shape], file.image
     if not o.resized and (height ~= row.height or width ~= row.width) then
       error(("%s/%s: is %d x %d (height x width), but its image %s is %d x %d"):format(s.dir, file.name, height, width,
         row.name, row.height, row.width), 0)
@@ -107,11 +178,17 @@ function dense.open(name, s, rows, every, at, o)
   elseif png then
     field.scale, field.shift, field.missing = 2 / 255, -1, s.missing
   end
+  if s.partial then
+    add_blank(name, s, field, places, shape)
+  end
+  if s.values then
+    field.classes = classes_of(s)
+  end
   local height, width = transform.size(o.transforms, shape[#shape - 1], shape[#shape], s.dir)
   shape[#shape - 1], shape[#shape] = height, width
   local description = { kind = "number", shape = shape, dense = s.kind }
   if s.kind == "labels" then
-    description = { kind = "class", classes = s.classes or #s.levels, levels = s.levels, shape = shape, dense = s.kind }
+    description = { kind = "class", classes = count(s), levels = s.levels, shape = shape, dense = s.kind }
   end
   return field, description, same
 end
@@ -126,8 +203,14 @@ function dense.check_values(name, s, fields, i, description)
       labels = set.values(field, field.source:take(field.rows:slice(1, 1, math.min(#field.rows, 8))))
     end
     local most = math.tointeger(labels:cast("float32"):max():item())
-    if most >= description.classes then
-      local hint = s.ignore and "" or (" (ignore = %d says that it is no label)"):format(most)
+    if s.values and most >= description.classes then
+      error(("%s: target '%s' has the value %d, which is not among its values { %s }"):format(s.dir, name, most % OTHER,
+        table.concat(s.values, ", ")), 0)
+    elseif most >= description.classes then
+      local x = labels:cast "float32"
+      local mask = most == 255 and (x:eq(0) + x:eq(255)):min():item() > 0
+      local hint = mask and ": it looks like a mask of 0 and 255, of which values = { 0, 255 } makes classes 0 and 1"
+        or s.ignore and "" or (" (ignore = %d says that it is no label)"):format(most)
       error(("%s: target '%s' has the value %d, but its %d classes are 0 to %d%s"):format(s.dir, name, most,
         description.classes, description.classes - 1, hint), 0)
     end

@@ -155,6 +155,7 @@ return data.define {
     targets = { type = "table", check = check_targets },
     missing = { type = "string" },
     separator = columns.separator,
+    decimal = columns.decimal,
     mode = { choices = { "rgb", "gray", "rgba" } },
     mean = { type = "number or numbers" },
     std = { type = "number or numbers", above = 0 },

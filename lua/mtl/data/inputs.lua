@@ -1,5 +1,6 @@
 --- New inputs for a model that was trained: files to tensors, read and normalised as the training rows were.
 local arrays = require "mtl.data.arrays"
+local columns = require "mtl.data.columns"
 local core = require "mtl.core"
 local features = require "mtl.data.features"
 local files = require "mtl.data.files"
@@ -42,8 +43,9 @@ local function check_columns(file, csv, specs, separator)
   end
   for _, column in ipairs(wanted) do
     if not there[column] then
-      error(("%s: no column '%s'; the model reads %s%s"):format(file, column, table.concat(wanted, ", "),
-        #csv:names() == 1 and ("; fields are separated by '%s', as in training"):format(separator or ",") or ""), 0)
+      local separated = #csv:names() == 1 and ("; the header has one column, and fields should be separated by '%s', "
+        .. "as in training"):format(separator or ",") or ""
+      error(("%s: no column '%s'; the model reads %s%s"):format(file, column, table.concat(wanted, ", "), separated), 0)
     end
   end
 end
@@ -54,8 +56,9 @@ local function tables(state, info, list, check)
     if ending(file) == "png" or ending(file) == "npy" or ending(file) == "npz" then
       error(("%s: the model reads tables, CSV files with the columns that it was trained with"):format(file), 0)
     end
-    local csv = core.csv_read(check(file), { separator = state.separator, missing = state.missing })
-    check_columns(file, csv, specs, state.separator)
+    local path = check(file) -- its header first: with another separator than in training, rows are wrong in any way
+    check_columns(file, core.csv_read(path, { separator = state.separator, names_only = true }), specs, state.separator)
+    local csv = columns.read(path, state)
     if csv:rows() == 0 then
       error(("%s: a header and no rows"):format(file), 0)
     end

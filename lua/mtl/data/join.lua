@@ -120,6 +120,7 @@ local function cat_sources(parts)
   local first, list, rows, before = parts[1], {}, {}, 0
   for i, part in ipairs(parts) do
     local same = part.scale == first.scale and part.shift == first.shift and part.missing == first.missing
+      and encoded(part.classes and part.classes:totable()) == encoded(first.classes and first.classes:totable())
     if not (same and part.source and part.source:dtype() == first.source:dtype()) then
       return nil
     end
@@ -130,7 +131,7 @@ local function cat_sources(parts)
     before = before + #part.source
   end
   return { source = core.join_sources(list), rows = core.tensor(rows, "int32"), role = first.role, scale = first.scale,
-    shift = first.shift, missing = first.missing }
+    shift = first.shift, missing = first.missing, classes = first.classes }
 end
 
 -- Parts, one after another, in memory.

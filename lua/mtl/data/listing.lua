@@ -89,19 +89,22 @@ local function by_table(self, csv, all)
     by_name[row.name] = row
     by_name[row.stem] = by_name[row.stem] or row
   end
-  column_names.check(csv, self.labels, self.file)
+  column_names.check(csv, self.labels, self.file, function()
+    local other = column_names.of_files(csv)
+    return other and (" (file = \"%s\" says that '%s' names the images)"):format(other, other)
+  end)
   local codes, names = csv:codes(self.file)
   for i, code in ipairs(codes:totable()) do
     local name = names[code + 1]
     local row = name and by_name[(name:gsub("^%./", ""))]
     if not name then
-      error(("%s: row %d names no file in column '%s'"):format(self.labels, i, self.file), 0)
+      error(("%s:%d: no file is named in column '%s'"):format(self.labels, i + 1, self.file), 0)
     elseif not row then
-      error(("%s: row %d names '%s', which is no PNG file in %s%s"):format(self.labels, i, name, self.dir,
+      error(("%s:%d: names '%s', which is no PNG file in %s%s"):format(self.labels, i + 1, name, self.dir,
         by_folders(self.split) and " and the folders of its splits (files are named from there on: train/a.png)"
         or " (files are named from there on: a.png, sub/a.png)"), 0)
     elseif used[row] then
-      error(("%s: rows %d and %d name the same file, '%s'"):format(self.labels, used[row], i, name), 0)
+      error(("%s:%d: names '%s', as line %d does"):format(self.labels, i + 1, name, used[row] + 1), 0)
     end
     used[row], rows[i] = i, row
   end
@@ -181,8 +184,7 @@ function listing.open(self, at)
   end
   list.rows = assign(self, at, all)
   if self.labels then
-    list.csv = core.csv_read(files.file(self.labels, at), { separator = self.separator,
-      missing = self.missing })
+    list.csv = column_names.read(files.file(self.labels, at), self)
     list.rows = by_table(self, list.csv, list.rows)
     list.specs, list.names = columns(self, list.csv)
   elseif self.target or #list.dense == 0 then

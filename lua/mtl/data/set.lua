@@ -36,7 +36,8 @@ local function check(t, split, fields)
 end
 
 --- @param t kind, inputs (names), input_shapes (without the batch), target_names, targets (descriptions by name),
--- fields = { train = { { tensor = | source =, rows =, role =, scale =, shift =, missing = }, ... }, ... }, batch, seed,
+-- fields = { train = { { tensor = | source =, rows =, role =, scale =, shift =, missing =,
+-- classes = }, ... }, ... }, batch, seed,
 -- state, codes (of inputs for nn.embedding: how many, by name), transforms (as core.loader takes them), sample (the
 -- option), sample_column (numbers of the training rows)
 function set.new(t)
@@ -77,6 +78,13 @@ function set:loader(split)
     { transforms = self.transforms, weights = split == "train" and self.weights or nil })
 end
 
+-- Labels as the loader maps them: values of 0 to 255 by a table, others stay.
+local function classes_of(labels, classes)
+  local x = labels:cast "float32"
+  local of_table = classes:take(1, x:clamp(0, 255):cast("int32"):reshape(-1)):reshape(table.unpack(x:shape()))
+  return core.where((x:lt(0) + x:gt(255)):gt(0), x, of_table:cast "float32"):cast "int32"
+end
+
 --- A field as the loader would give it, before transforms. @param t rows of its tensor or source
 function set.values(field, t)
   local role, missing = field.role, nil
@@ -86,6 +94,7 @@ function set.values(field, t)
   end
   if role == "labels" then
     t = t:dtype() == "int32" and t or t:cast "int32"
+    t = field.classes and classes_of(t, field.classes) or t
     return missing and core.where(missing, -1, t:cast "float32"):cast "int32" or t
   elseif t:dtype() == "uint8" then
     t = t:cast "float32" * (field.scale or 1) + (field.shift or 0)

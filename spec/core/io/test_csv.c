@@ -7,7 +7,7 @@
 static mtl_csv *open_csv(const char *text, const char *missing)
 {
     mtl_csv *csv = NULL;
-    CHECK(mtl_csv_read(ctx, put_text("data.csv", text), ',', missing, &csv) == MTL_OK);
+    CHECK(mtl_csv_read(ctx, put_text("data.csv", text), &(mtl_csv_options){.missing = missing}, &csv) == MTL_OK);
     return csv;
 }
 
@@ -197,7 +197,7 @@ static void falls_back_to_text(void)
 static mtl_status read_csv(const char *path)
 {
     mtl_csv *csv = NULL;
-    mtl_status status = mtl_csv_read(ctx, path, ',', "?", &csv);
+    mtl_status status = mtl_csv_read(ctx, path, &(mtl_csv_options){.missing = "?"}, &csv);
     CHECK((status == MTL_OK) == (csv != NULL));
     for (int i = 0; csv && i < mtl_csv_columns(csv); i++) {
         mtl_tensor *codes = NULL, *numbers = NULL;
@@ -222,12 +222,15 @@ static void names_the_line(void)
         {"a,b,c\n1,2,3\n1,2\n", "data.csv:3: 2 fields where the header has 3"},
         {"a,b\n\n\"1\n2\",3\n4\n", "data.csv:5: 1 field where the header has 2"},
         {"a,b\n1,2\n1,2,3\n", "data.csv:3: more than 2 fields, where the header has 2"},
+        {"a;b\n1;2,5\n", "data.csv:2: several fields, where the header has one column; is the separator ';'?"},
+        {"a\tb\n1,2\n", "is the separator '\\t'?"},
+        {"a\n1,2\n", "data.csv:2: several fields, where the header has one column"},
         {"a,b,a\n1,2,3\n", "data.csv:1: two columns are named 'a'"},
         {"a,b\n1,\"2\n3,4\n", "data.csv:2: the quote that opens here is never closed"},
         {"a,b\n1,2\"\n", "data.csv:2: a quote within a field"},
         {"a,b\n1,\"2\"x\n", "data.csv:2: bytes behind a closing quote"},
         {"a,b\r1,2\r", "data.csv:1: a carriage return without a line feed"},
-        {"a,b\n1,caf\xe9\n", "data.csv:2: column 'b' is not UTF-8"},
+        {"a,b\n1,caf\xe9\n", "data.csv:2: column 'b' is not UTF-8 text; if it is Latin-1, this converts it: iconv -f"},
         {"caf\xe9,b\n", "data.csv:1: the header is not UTF-8"},
     };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
@@ -242,16 +245,42 @@ static void names_the_line(void)
     CHECK(read_csv(test_folder) == MTL_ERR_IO);
     CHECK(read_csv(put_text("data.csv", "a,b\n")) == MTL_OK); /* no rows */
     mtl_csv *csv = NULL;
-    CHECK(mtl_csv_read(ctx, place("data.csv"), '"', NULL, &csv) == MTL_ERR_ARG);
-    CHECK(mtl_csv_read(ctx, place("data.csv"), '\n', NULL, &csv) == MTL_ERR_ARG && !csv);
+    CHECK(mtl_csv_read(ctx, place("data.csv"), &(mtl_csv_options){.separator = '"'}, &csv) == MTL_ERR_ARG);
+    CHECK(mtl_csv_read(ctx, place("data.csv"), &(mtl_csv_options){.separator = '\n'}, &csv) == MTL_ERR_ARG && !csv);
+    CHECK(mtl_csv_read(ctx, place("data.csv"), &(mtl_csv_options){.decimal = ';'}, &csv) == MTL_ERR_ARG && !csv);
 }
 
 static void takes_other_separators(void)
 {
     mtl_csv *csv = NULL;
-    MUST(mtl_csv_read(ctx, put_text("data.tsv", "a\tb,c\n1,5\t2\n"), '\t', NULL, &csv) == MTL_OK);
+    MUST(mtl_csv_read(ctx, put_text("data.tsv", "a\tb,c\n1,5\t2\n"), &(mtl_csv_options){.separator = '\t'}, &csv) ==
+         MTL_OK);
     CHECK_TEXT(mtl_csv_name(csv, 1), "b,c");
     CHECK(!mtl_csv_numeric(csv, 0) && number(csv, 1, 0) == 2);
+    mtl_csv_free(csv);
+}
+
+static void takes_decimal_commas(void)
+{
+    mtl_csv *csv = NULL;
+    const mtl_csv_options options = {.separator = ';', .decimal = ','};
+    MUST(mtl_csv_read(ctx, put_text("data.csv", "a;b;c\n76,5;1.5;9\n-,25e1;;10\n76,50;x;9\n"), &options, &csv) ==
+         MTL_OK);
+    CHECK(mtl_csv_numeric(csv, 0) && !mtl_csv_numeric(csv, 1) && mtl_csv_numeric(csv, 2));
+    CHECK(number(csv, 0, 0) == 76.5F && number(csv, 0, 1) == -2.5F && number(csv, 2, 1) == 10);
+    CHECK(mtl_csv_levels(csv, 0) == 2);
+    CHECK_TEXT(mtl_csv_level(csv, 0, 0), "-,25e1");
+    mtl_csv_free(csv);
+}
+
+/* The header alone tells how many columns a separator makes, whatever the rows are. */
+static void reads_names_only(void)
+{
+    mtl_csv *csv = NULL;
+    const mtl_csv_options options = {.separator = ';', .names_only = true};
+    MUST(mtl_csv_read(ctx, put_text("data.csv", "a;b;a\n1\n\"\n"), &options, &csv) == MTL_OK);
+    CHECK(mtl_csv_columns(csv) == 3 && mtl_csv_rows(csv) == 0);
+    CHECK_TEXT(mtl_csv_name(csv, 2), "a");
     mtl_csv_free(csv);
 }
 
@@ -267,7 +296,7 @@ static void reads_large_files(void)
         gzFile gz = gzopen(place("large.csv"), packed ? "wb" : "wbT");
         mtl_csv *csv = NULL;
         CHECK(gzwrite(gz, file, (unsigned)(at - file)) == at - file && gzclose(gz) == Z_OK);
-        MUST(mtl_csv_read(ctx, place("large.csv"), ',', NULL, &csv) == MTL_OK);
+        MUST(mtl_csv_read(ctx, place("large.csv"), NULL, &csv) == MTL_OK);
         CHECK(mtl_csv_rows(csv) == ROWS && mtl_csv_levels(csv, 1) == 7 && mtl_csv_levels(csv, 2) == 3);
         mtl_tensor *numbers = NULL, *codes = NULL;
         CHECK(mtl_csv_numbers(csv, 0, &numbers) == MTL_OK && mtl_csv_codes(csv, 1, &codes) == MTL_OK);
@@ -295,7 +324,7 @@ static void lets_texts_go(void)
     for (int i = 0; i < ROWS; i++)
         at += sprintf(at, i == LATE ? "%06d,none,n%d\n" : "%06d,%06d,n%d\n", i, i == LATE ? i % 3 : i, i % 3);
     const char *path = put("long.csv", file, (size_t)(at - file));
-    MUST(mtl_csv_read(ctx, path, ',', NULL, &csv) == MTL_OK);
+    MUST(mtl_csv_read(ctx, path, NULL, &csv) == MTL_OK);
     CHECK(mtl_csv_numeric(csv, 0) && !mtl_csv_numeric(csv, 1) && mtl_csv_rows(csv) == ROWS);
     CHECK(mtl_csv_numbers(csv, 1, &t) == MTL_ERR_FORMAT);
     CHECK_CONTAINS(mtl_message(ctx), "long.csv:290002: column 'late': 'none' is not a number");
@@ -303,7 +332,7 @@ static void lets_texts_go(void)
     CHECK_TEXT(mtl_csv_level(csv, 0, 7), "000007");
     CHECK_TEXT(mtl_csv_level(csv, 1, ROWS - 1), "none");
     mtl_csv_free(csv);
-    MUST(mtl_csv_read(ctx, path, ',', NULL, &csv) == MTL_OK);
+    MUST(mtl_csv_read(ctx, path, NULL, &csv) == MTL_OK);
     put("long.csv", file, (size_t)(at - file) / 2);
     CHECK(mtl_csv_codes(csv, 0, &t) == MTL_ERR_FORMAT);
     CHECK_CONTAINS(mtl_message(ctx), "long.csv");
@@ -360,6 +389,8 @@ int main(void)
     RUN(falls_back_to_text);
     RUN(names_the_line);
     RUN(takes_other_separators);
+    RUN(takes_decimal_commas);
+    RUN(reads_names_only);
     RUN(reads_large_files);
     RUN(lets_texts_go);
     RUN(ignores_the_locale);

@@ -54,7 +54,7 @@ static mtl_status read_npz(const char *path)
 static mtl_status read_csv(const char *path)
 {
     mtl_csv *csv = NULL;
-    mtl_status status = mtl_csv_read(ctx, path, ',', "?", &csv);
+    mtl_status status = mtl_csv_read(ctx, path, &(mtl_csv_options){.missing = "?"}, &csv);
     for (int i = 0; status == MTL_OK && i < mtl_csv_columns(csv); i++) {
         mtl_tensor *numbers = NULL, *codes = NULL;
         if (mtl_csv_numeric(csv, i))
@@ -250,7 +250,7 @@ static void unpacks_no_bombs(void)
     bytes = packed(lines, LARGE, &n);
     const char *path = put("lines.csv", bytes, n);
     watch_start();
-    CHECK(mtl_csv_read(ctx, path, ',', NULL, &csv) == MTL_OK && mtl_csv_rows(csv) == 0);
+    CHECK(mtl_csv_read(ctx, path, NULL, &csv) == MTL_OK && mtl_csv_rows(csv) == 0);
     CHECK(watch_grown() < 4 * SMALL);
     mtl_csv_free(csv);
     free(bytes);

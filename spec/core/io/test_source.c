@@ -286,6 +286,16 @@ static void roles_convert(void)
     f = (mtl_field){.source = i32, .role = MTL_ROLE_LABELS, .has_missing = true, .missing = 9};
     MUST(first_batch(&f, 0, NULL, &t) && memcmp(mtl_tensor_data(t), no_nines, sizeof no_nines) == 0);
     mtl_tensor_release(t);
+    int32_t classes[256] = {[0] = 1, [2] = 5, [4] = -1, [255] = 2}; /* 7 becomes 0 */
+    const int32_t of_bytes[] = {1, 2, 0, 2}, of_ints[] = {5, 300, -1, -1};
+    f = (mtl_field){.source = u8, .role = MTL_ROLE_LABELS, .classes = classes};
+    MUST(first_batch(&f, 0, NULL, &t) && memcmp(mtl_tensor_data(t), of_bytes, sizeof of_bytes) == 0);
+    mtl_tensor_release(t);
+    mtl_source *large = tensor_source(MTL_I32, 3, map, (int32_t[]){2, 300, -1, 4});
+    f = (mtl_field){.source = large, .role = MTL_ROLE_LABELS, .classes = classes};
+    MUST(first_batch(&f, 0, NULL, &t) && memcmp(mtl_tensor_data(t), of_ints, sizeof of_ints) == 0);
+    mtl_tensor_release(t);
+    mtl_source_release(large);
     f = (mtl_field){.source = u8, .role = MTL_ROLE_DEPTH, .scale = 0.5, .shift = 1, .has_missing = true, .missing = 0};
     CHECK(first_batch(&f, 0, NULL, &t) && are_floats(t, (float[]){NAN, 128.5f, 4.5f, 128.5f}));
     f = (mtl_field){.source = i32, .role = MTL_ROLE_DEPTH, .scale = 0.5};
@@ -301,6 +311,8 @@ static void roles_convert(void)
     f = (mtl_field){.source = xyz, .role = MTL_ROLE_NORMALS, .scale = 1, .has_missing = true, .missing = 9};
     CHECK(first_batch(&f, 0, NULL, &t) && are_floats(t, (float[]){NAN, 1, NAN, 9, NAN, 2, 0, 1, 2, 3, 4, 5}));
 
+    refused(&(mtl_field){.source = u8, .role = MTL_ROLE_DEPTH, .classes = classes}, 1, NULL, 0,
+            "`classes` are for labels");
     refused(&(mtl_field){.source = u8, .role = MTL_ROLE_IMAGE}, 1, NULL, 0,
             "field 1 has rows of uint8 [2, 2], but an image is uint8 or float32 [channels, height, width]");
     refused(&(mtl_field){.source = f32, .role = MTL_ROLE_LABELS}, 1, NULL, 0, "labels are int32 or uint8");
