@@ -30,7 +30,7 @@ struct mtl_context {
     bool recording;
     uint64_t next_node; /* numbers the nodes of the tape: a node's inputs always have smaller ones */
     struct mtl_device *devices[MTL_MAX_DEVICES]; /* 0 is the CPU; those of OpenCL are NULL until they are used */
-    int64_t waits; /* for a device of OpenCL */
+    int64_t waits;                               /* for a device of OpenCL */
     struct mtl_cl_library *opencl;               /* NULL until it is asked for */
     size_t memory_limit;
     const size_t *others; /* bytes of the host's that count against the limit; NULL: none */
