@@ -62,7 +62,7 @@ describe("mtl repl", function()
   it("has mtl and its parts at hand", function()
     gives("mtl.tensor { 1, 2 } * 2\nnn.linear(2, 3)\nloss.mse()\n#metric.names() > 0\n"
       .. "kpi ~= nil, policy ~= nil, optim ~= nil, when ~= nil\n",
-      "[2, 4]  float32 [2], cpu\nnn.linear { bias = true, in_features = 2, out_features = 3 }\nloss.mse()\ntrue\n"
+      "[2. 4.]  float32 [2], cpu\nnn.linear { bias = true, in_features = 2, out_features = 3 }\nloss.mse()\ntrue\n"
       .. "true\ttrue\ttrue\ttrue\n")
   end)
 
@@ -103,7 +103,7 @@ describe("mtl repl", function()
       long[i] = i
     end
     assert.matches("... %(200 in all%)\n}$", show(long))
-    assert.equal("{\n  left = [[1, 2],\n   [3, 4]]\n  float32 [2, 2], cpu\n}",
+    assert.equal("{\n  left = [[1. 2.]\n   [3. 4.]]\n  float32 [2, 2], cpu\n}",
       show { left = core.tensor { { 1, 2 }, { 3, 4 } } })
   end)
 
