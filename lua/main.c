@@ -55,7 +55,7 @@ static int as_text(lua_State *L)
     return 1;
 }
 
-#define SPIN "3000" /* turns, of some tens of nanoseconds */
+#define SPIN "10000" /* turns, of some tens of nanoseconds */
 
 /* Libraries with threads read what they are told before main: so the program says it and starts again. OpenMP's threads
    spin while they wait for one another: for long, unless they are told otherwise, which beside other work made a step

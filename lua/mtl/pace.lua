@@ -8,8 +8,9 @@ pace.__index = pace
 
 local STEPS = 8      -- timed in a row
 local ROUNDS = 2     -- of so many steps with each of the two numbers
-local SECONDS = 20   -- from one trial to the next
-local LONGEST = 0.02 -- seconds: steps that are longer have work for every thread
+local SECONDS = 20   -- from one trial to the next, at least
+local SHARE = 50     -- and so many times what the last one took: trials may be slow
+local LONGEST = 0.1  -- seconds: steps that are longer have work for every thread
 local GAIN = 0.97    -- a number of threads that is not faster than this by ratio changes nothing
 
 --- @param clock function() -> seconds, for tests
@@ -33,7 +34,7 @@ local function begin(self)
   if other(self) == self.now then
     self.up = not self.up
   end
-  self.rival, self.times, self.block = other(self), { {}, {} }, 1
+  self.rival, self.times, self.block, self.began = other(self), { {}, {} }, 1, self.clock()
 end
 
 -- Ends a trial. A number that was faster is followed by a further one in the same direction.
@@ -46,7 +47,8 @@ local function decide(self)
   end
   self.times = nil
   self.set(self.now)
-  self.next = self.clock() + (faster and 0 or SECONDS)
+  local now = self.clock()
+  self.next = now + (faster and 0 or math.max(SECONDS, SHARE * (now - self.began)))
 end
 
 --- To be told of every step how many seconds it took.
