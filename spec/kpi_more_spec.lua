@@ -39,6 +39,19 @@ local sure, unsure = math.exp(2) / (math.exp(2) + 2), 1 / (math.exp(2) + 2) -- p
 -- predicted and true classes of six elements; one more has no label
 local predicted, actual = { 0, 0, 1, 1, 1, 0, 2 }, { 0, 0, 0, 0, 1, 1, -1 }
 
+describe("a KPI of classes", function()
+  it("refuses a target that is no class", function()
+    for _, name in ipairs { "f1", "mean_iou", "balanced_accuracy", "matthews" } do
+      local m = kpi[name]():new()
+      local ok, e = pcall(m.update, m, core.tensor { { 1, 2 }, { 2, 1 } }, core.tensor({ 5, 0 }, "int32"))
+      assert.is_false(ok)
+      assert.matches("a target of class 5 for predictions of 2 classes, 0 to 1", e, 1, true)
+      m = kpi[name] { ignore = 5 }:new()
+      m:update(core.tensor { { 1, 2 }, { 2, 1 } }, core.tensor({ 5, 0 }, "int32"))
+    end
+  end)
+end)
+
 describe("every KPI of the registry", function()
   for _, name in ipairs(kpi.names()) do
     it(name .. " does not depend on the order of the rows", function()

@@ -12,7 +12,7 @@ local function run(most, cost, seconds)
     p:step(step)
   end
   local last = threads
-  p:close()
+  p:pause()
   return { last = last, share = function(n) return (used[n] or 0) / now end, closed = threads }
 end
 

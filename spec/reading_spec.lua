@@ -1,5 +1,6 @@
 -- What the trainer reads from a device, and when. On the CPU nothing waits; these hold there too.
 local core = require "mtl.core"
+local evaluate = require "mtl.evaluate"
 local mtl = require "mtl"
 local support = dofile "spec/support/training.lua"
 local trainer = require "mtl.trainer"
@@ -123,6 +124,50 @@ describe("training", function()
       end
     end)
   end
+
+  it("waits in an evaluation for its end only", function()
+    local before, after
+    local _, t = trainer.train(support.recipe(function(r)
+      r.stages, r.ends = nil, mtl.when.steps(2)
+    end), { out = base .. "/evaluated" })
+    before = core.waits()
+    evaluate.run(t, "train", { 1, 2, 3 }, 1)
+    after = core.waits() - before
+    before = core.waits()
+    evaluate.run(t, "train", { 1, 2, 3 }) -- five batches
+    assert.equal(after, core.waits() - before)
+  end)
+
+  it("does not keep the tensors of meters of ranking", function()
+    local most, least = 0, math.huge
+    train(function(r)
+      r.log_every, r.stages, r.data = 1000, nil, mtl.data.tensors { inputs = mtl.randn(4000, 2),
+        targets = { yes = (mtl.rand(4000) * 2):cast "int32" }, batch = 100, split = { 1 } }
+      r.tasks = { { name = "yes", head = mtl.nn.linear(16, 1), loss = mtl.loss.binary_cross_entropy(),
+        kpi = mtl.kpi.roc_auc() } }
+      r.policy, r.ends = mtl.policy.uniform(), mtl.when.steps(40)
+    end, { progress = { step = function(_, record)
+      if record.step > 5 and record.step < 40 then
+        local bytes = core.memory().bytes
+        most, least = math.max(most, bytes), math.min(least, bytes)
+      end
+    end } })
+    assert.is_true(most - least < 10000, ("%d bytes more"):format(most - least))
+  end)
+
+  it("says of a step without numbers what it was, not an earlier step", function()
+    local out = train(function(r)
+      local points = mtl.randn(64, 2)
+      r.data = mtl.data.tensors { inputs = points, batch = 16, split = { 1 }, targets = {
+        height = mtl.where(mtl.arange(64):lt(1e9), points:select(2, 1), 0) } }
+      r.log_every, r.stages, r.tasks = 1000, nil, { { name = "height", head = mtl.nn.linear(16, 1),
+        loss = mtl.loss.custom(function(pred) return pred:square():mean(), 0 end, { }), kpi = mtl.kpi.r2() } }
+      r.policy, r.ends = mtl.policy.uniform(), mtl.when.steps(8)
+    end, { max_steps = 2 })
+    for _, record in ipairs(support.records(out, "step")) do
+      assert.is_nil(next(record.tasks))
+    end
+  end)
 
   it("gives the same numbers whenever they are read", function()
     for _, policy in ipairs { "uniform", "uncertainty", "pcgrad", "rlw" } do

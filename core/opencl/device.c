@@ -112,10 +112,12 @@ static mtl_status upload(mtl_cl_device *d, mtl_cl_stage *s, const mtl_tensor *t,
     if (s->taken)
         d->cl->clReleaseEvent(s->taken);
     s->taken = NULL;
-    return mtl_cl_check(
+    MTL_TRY(mtl_cl_check(
         d,
         d->cl->clEnqueueCopyBuffer(d->queue, s->landing, mtl_cl_memory(t), 0, t->offset, bytes, 1, &s->done, &s->taken),
-        "write");
+        "write"));
+    d->unflushed = 0;
+    return mtl_cl_check(d, d->cl->clFlush(d->queue), "write"); /* `taken` is what the other queue will wait for */
 }
 
 static mtl_status cl_write(mtl_tensor *t, const void *host)
@@ -189,12 +191,12 @@ static mtl_status cl_fill(mtl_tensor *t, double value)
 static void cl_shutdown(mtl_device *device)
 {
     mtl_cl_device *d = (mtl_cl_device *)device;
+    if (d->queue)
+        d->cl->clFinish(d->queue);
     if (d->uploads) {
         d->cl->clFinish(d->uploads);
         d->cl->clReleaseCommandQueue(d->uploads);
     }
-    if (d->queue)
-        d->cl->clFinish(d->queue);
     for (int i = 0; i < MTL_CL_STAGES; i++) {
         mtl_cl_stage *s = &d->stage[i];
         if (s->done)

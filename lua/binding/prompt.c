@@ -151,13 +151,11 @@ static FILE *open_history(const char *path)
 static void load_history(prompt *p)
 {
     HistEvent event;
-    if (history(p->history, &event, H_LOAD, p->file) <= 2 * MOST_LINES)
-        return;
-    FILE *file = open_history(p->file);
-    if (!file)
-        return;
-    history(p->history, &event, H_SAVE, p->file); /* the last MOST_LINES of them */
-    fclose(file);
+    FILE *file = open_history(p->file); /* from here on nobody else adds lines */
+    if (history(p->history, &event, H_LOAD, p->file) > 2 * MOST_LINES && file)
+        history(p->history, &event, H_SAVE, p->file); /* the last MOST_LINES of them */
+    if (file)
+        fclose(file);
 }
 
 static void append_history(const char *path, const char *line)

@@ -20,6 +20,10 @@ local function columns(pred, target, ignore, probabilities)
   if element.several(pred, target) then
     local y, missing = element.classes(target, ignore)
     local classes, present = pred:shape(2), nil
+    local _, _, _, greatest = (missing and ignore and y or target):survey() -- ignored classes may be any number
+    if greatest >= classes then
+      error(("a target of class %d for predictions of %d classes, 0 to %d"):format(greatest, classes, classes - 1), 0)
+    end
     if missing then
       local shape = y:shape()
       table.insert(shape, 2, 1)

@@ -58,7 +58,7 @@ local function run_source(t, source, split, of, limit, watch)
     if t.on_signal and core.interrupted() then
       t:on_signal()
     end
-    local batch = loader:next(t.device)
+    local batch = loader:next(t.device, source.field)
     if not batch then
       break
     end

@@ -19,9 +19,10 @@ end
 local function key()
   if kept == nil then
     local file = state "key"
-    if file and not core.stat(file) then
-      local random <close> = io.open("/dev/urandom", "rb")
-      pcall(core.file_create, file, random and random:read(32) or "", true) -- or another process just did
+    local random <close> = file and not core.stat(file) and io.open("/dev/urandom", "rb") or nil
+    local bytes = random and random:read(32)
+    if bytes and #bytes == 32 then
+      pcall(core.file_create, file, bytes, true) -- or another process just did
     end
     kept = file and read(file) or false
   end

@@ -74,9 +74,14 @@ function pace:step(seconds)
   end
 end
 
---- Back to the number that was given.
-function pace:close()
+--- For what is no step: the number that was given.
+function pace:pause()
   self.set(self.most)
+end
+
+--- Steps again.
+function pace:resume()
+  self.set(self.times and self.block % 2 == 0 and self.rival or self.now)
 end
 
 return pace

@@ -60,14 +60,14 @@ function run.open(dir, options)
   end
   local definition = require "mtl.recipe"
   local before = definition.overrides
-  definition.overrides = info.set
+  definition.overrides, definition.kept = info.set, true
   local ok, recipe = pcall(function()
     local chunk, box = require("mtl.sandbox").load(file, { trust = options.trust, roots = roots })
     local recipe = chunk()
     recipe.files = box.files
     return recipe
   end)
-  definition.overrides = before
+  definition.overrides, definition.kept = before, false
   if not ok then
     error(recipe, 0)
   end

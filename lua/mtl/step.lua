@@ -12,6 +12,16 @@ local step = {}
 
 local MOST_UNREAD = 100 -- steps whose numbers wait for the next line of the log
 
+-- Whether a meter keeps whole tensors until it is read, as those of ranking do.
+local function keeps_tensors(measured)
+  for _, m in ipairs(measured) do
+    if m.meter.keeps_tensors then
+      return true
+    end
+  end
+  return false
+end
+
 local function release(list)
   for i, t in pairs(list) do
     local _ <close> = t
@@ -132,9 +142,12 @@ function step.run(t, stage, draw)
   local measured, mask = measure.finish(stage, tally)
   if #measured > 0 then
     ctx = context(t, stage, measured)
-    if t.on_cpu or not t.policy.object.blind or apart and t.policy.learned then
+    function ctx.read_losses()
       step.read(t)
       read(t, ctx, measured)
+    end
+    if t.on_cpu or not t.policy.object.blind or apart and t.policy.learned then
+      ctx.read_losses()
     end
     weights = weigh.gradient(t, ctx, measured, mask, hold, work)
     release(hold)
@@ -151,7 +164,7 @@ function step.run(t, stage, draw)
   release { work.cotangents, work.rows }
   if #measured > 0 then
     t.unread[#t.unread + 1] = { record, ctx, measured, weights }
-    if ctx.losses or #t.unread == MOST_UNREAD then
+    if ctx.losses or #t.unread == MOST_UNREAD or keeps_tensors(measured) then
       step.read(t)
     end
   end

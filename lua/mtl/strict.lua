@@ -31,6 +31,9 @@ return function(globals)
       names[known] = true
     end
     locals_at(2, names)
+    for known in pairs(names) do
+      names[known] = type(known) == "string" and known:find "^%a[%w_]*$" and true or nil -- no "(temporary)", no _G
+    end
     local near = nearest.find(name, names)
     error(("there is no variable '%s'; %s"):format(name, near and "did you mean '" .. near .. "'?"
       or ('a text stands in quotes: "%s"'):format(name)), 2)

@@ -66,15 +66,13 @@ local function train_epoch(t, stage)
       t.log:write(record)
       t:add_time()
     end
-    if #t.unread > 0 then
-      record.tasks = t.record and t.record.tasks or {} -- until they are read, what was shown last
-    else
+    if #t.unread == 0 then
       t.record = record
     end
     if t.progress then
-      record.stage_index, record.batch, record.batches = at.stage, at.batch, t.batches
-      record.stage_step, record.stage_total = at.stage_step, t.total
-      tell(t, "step", record)
+      tell(t, "step", { step = at.step, stage = stage.name, stage_index = at.stage, stage_step = at.stage_step,
+        stage_total = t.total, batch = at.batch, batches = t.batches, samples_per_s = record.samples_per_s,
+        tasks = t.record and t.record.tasks or {} }) -- until they are read, what was shown last
     end
     if not last and pause(t, record) then
       t:add_time()
@@ -98,7 +96,9 @@ end
 
 local function validate(t, stage)
   local at = t.at
+  t.pace:pause()
   local results = t:evaluate("valid", stage.index)
+  t.pace:resume()
   if not results then
     return nil
   end
@@ -207,6 +207,7 @@ local function run(recipe, options, hold)
     tell(t, "note", t.init_report)
   end
   train_stages(t)
+  t.pace:pause()
   local summary = finish(t)
   tell(t, "done", summary)
   t.log:close()
@@ -226,7 +227,7 @@ function trainer.train(recipe, options)
   local results = table.pack(xpcall(run, failure.of_training, recipe, options or {}, hold))
   core.defer_interrupt(false)
   if hold.t then
-    hold.t.pace:close()
+    hold.t.pace:pause()
   end
   collectgarbage(mode)
   core.recording(recording)

@@ -18,7 +18,11 @@ local function by_position(t, ctx, weights)
     if type(w) ~= "number" then
       error(("policy '%s' gave no weight for task '%s'"):format(t.policy.object.type, name), 0)
     elseif not finite(w) then
-      t:diverged(("the weight of task '%s' under policy '%s' is %s"):format(name, t.policy.object.type, w), ctx)
+      if not ctx.losses then
+        ctx.read_losses() -- the fault may be a loss's
+      end
+      t:diverged(("the weight of task '%s' under policy '%s' is %s"):format(name, t.policy.object.type,
+        w ~= w and "NaN" or "infinite"), ctx)
     end
     list[i] = w
   end

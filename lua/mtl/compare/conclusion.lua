@@ -21,18 +21,19 @@ end
 return function(r)
   local list = {}
   for a, name in ipairs(r.plan.against) do
-    local names = { better = {}, worse = {}, same = {}, none = {} }
+    local names, pairs_of = { better = {}, worse = {}, same = {}, none = {} }, 0
     for _, row in ipairs(r.rows) do
       local d = row.differences[a]
       if d and d.tested then
         local which, text = said(r, row, d)
         table.insert(names[which], text)
+        pairs_of = math.max(pairs_of, d.n)
       end
     end
     for _, sentence in ipairs {
       { "better", ("Better than %s in %s: "):format(name, r.endpoint.title) },
       { "worse", ("Worse than %s in %s: "):format(name, r.endpoint.title) },
-      { "same", ("No difference from %s in %s seen with %d seeds: "):format(name, r.endpoint.title, #r.plan.seeds) },
+      { "same", ("No difference from %s in %s seen with %d seeds: "):format(name, r.endpoint.title, pairs_of) },
       { "none", ("Nothing can be said against %s of: "):format(name) },
     } do
       local which = names[sentence[1]]

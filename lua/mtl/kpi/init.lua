@@ -4,7 +4,8 @@
 -- seen, in whatever order. `soft(self, pred, target)` is its differentiable form on one batch: a scalar tensor, or
 -- nil where it is undefined; a KPI without one has no `soft`. A definition may have `fit(self, target)`: the trainer
 -- shows each meter all training targets once, before the first step. `pred` is what the head gives (logits).
--- What an update counts may be read later (see counts.lua), so that a device is not waited for in every step.
+-- What an update counts may be read later (see counts.lua), so that a device is not waited for in every step; but in
+-- every one where a definition says keeps_tensors: its meters hold whole tensors until they are asked for the value.
 local counts = require "mtl.counts"
 local declare = require "mtl.declare"
 

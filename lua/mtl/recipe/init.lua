@@ -12,6 +12,7 @@ local tasks = require "mtl.recipe.tasks"
 
 local recipe = {
   overrides = {}, -- { { path, value }, ... }: what --set says, for the next recipe that is made
+  kept = false,   -- whether they are those of a run that was made
   file = nil,     -- the file of the next recipe, where the program knows it
 }
 
@@ -101,7 +102,7 @@ function recipe.new(t)
   r.optimizer = r.optimizer or require "mtl.optim".adam() -- so that --set can change it
   override.apply(r, recipe.overrides, schema_at)
   check.keys(r, keys, "recipe", fail)
-  r.set = recipe.overrides
+  r.set, r.kept = recipe.overrides, recipe.kept
   if (r.trunk == nil) == (r.model == nil) then
     fail(r.trunk and "recipe: trunk and model exclude one another" or "recipe: trunk is missing; it should be a layer "
       .. "that all tasks share, as nn.sequential { ... } (or model, an nn.graph)", r.model)

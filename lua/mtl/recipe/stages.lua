@@ -149,7 +149,7 @@ function stages.read(r, by_name, fail)
     end
     names[stage.name] = i
   end
-  if not served then
+  if not served and not r.kept then
     refuse_unused_policy(r, own, fail)
   end
   if r.flat and r.staged then -- in place of the stages one, of all tasks, under the recipe's policy and optimizer
