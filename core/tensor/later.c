@@ -43,12 +43,13 @@ static mtl_status notes_new(const mtl_tensor *like, int64_t room, mtl_notes **ou
     return MTL_OK;
 }
 
-/* The device's block, a new one where `count` more do not fit. */
+/* The device's block. A new one where `count` more do not fit, and better before that, when all of the old one was
+   read: so what a step puts there, and reads at its end, seldom lies in two blocks, which are two readings. */
 static mtl_status room_for(const mtl_tensor *t, int64_t count, mtl_notes **out)
 {
     mtl_device *device = t->storage->device;
     mtl_notes *n = device->notes;
-    if (!n || n->used + count > n->there->count) {
+    if (!n || n->used + count > n->there->count || (n->used > ROOM / 2 && n->used == n->taken)) {
         MTL_TRY(notes_new(t, count > ROOM ? count : ROOM, &n));
         mtl_notes_release(device->notes);
         device->notes = n;
