@@ -127,6 +127,8 @@ describe("mtl predict", function()
     local first = core.json_decode(lines(ok("predict", "one", "ids.csv", "--json", "--keep", "id,price"))[1])
     assert.same({ "007", "1,5", "number" }, { first.id, first["input.price"], type(first.price) })
     assert.matches("^input +id +grade", ok("predict", "one", "ids.csv", "--keep", "id"))
+    assert.equal("input,id,a,price", lines(ok("predict", "one", "ids.csv", "--csv", "--keep", " id, a", "--tasks",
+      " price,"))[1])
     wrong({ "predict", "one", "ids.csv", "--keep", "idd" }, "ids.csv: there is no column 'idd' (did you mean 'id'?)")
   end)
 
