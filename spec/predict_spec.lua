@@ -132,6 +132,15 @@ describe("mtl predict", function()
     wrong({ "predict", "one", "ids.csv", "--keep", "idd" }, "ids.csv: there is no column 'idd' (did you mean 'id'?)")
   end)
 
+  it("copies numbers as they are written", function()
+    local ids = { "1.0", "1", "01", "1234567890123456781", "1234567890123456782", " 7 ", "" }
+    folder.write("ids.csv", "id,b,color,a\n" .. table.concat(ids, ",0.9,red,0.95\n") .. ",0.9,red,0.95\n")
+    local rows = lines(ok("predict", "one", "ids.csv", "--csv", "--keep", "id", "--tasks", "price"))
+    for i, id in ipairs(ids) do
+      assert.equal(id, rows[i + 1]:match "^[^,]*,([^,]*),")
+    end
+  end)
+
   it("shows large numbers in plain digits", function()
     local plain = require "mtl.cli.text".plain
     assert.same({ "178240", "-178240", "100000", "99999", "1.2346", "1e-09", "1e+12", "0" }, { plain(178240.2, 5),
