@@ -23,7 +23,7 @@ end
 
 local function has_decimal_commas(csv)
   for _, name in ipairs(csv:names()) do
-    if not csv:numeric(name) and looks.like(select(2, csv:codes(name)), ".") == "numbers with decimal commas" then
+    if not csv:numeric(name) and looks.like(select(2, csv:codes(name)), csv) == "numbers with decimal commas" then
       return true
     end
   end
@@ -43,7 +43,7 @@ local function missing_word(csv)
   local counts, best = {}, nil
   for _, name in ipairs(csv:names()) do
     local levels = csv:numeric(name) and {} or select(2, csv:codes(name))
-    local n, word = looks.words(levels, csv:decimal())
+    local n, word = looks.words(levels, csv)
     if n == 1 and #levels > 1 and (missing[word:lower()] or looks.nearly_numbers(levels, n)) then
       counts[word] = (counts[word] or 0) + 1
       best = (not best or counts[word] > counts[best]) and word or best
