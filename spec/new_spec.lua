@@ -193,6 +193,22 @@ describe("mtl new", function()
     end
   end)
 
+  it("takes no class for a missing value", function()
+    local function rooms(word)
+      return function(i, f)
+        f[1], f[3] = i % 3 == 0 and word or i % 3 == 1 and "shed" or "garage", i % 7 == 3 and word or i
+      end
+    end
+    office("none.csv", rooms "none")
+    local said = ok("new", "none", "--data", "none.csv", "--target", "id")
+    assert.truthy(said:find("left out: rooms (numbers but for 'none'", 1, true), said)
+    has("none.lua", 'name = "id", head = nn.linear(64, 3)')
+    office("sold.csv", rooms "sold")
+    assert.truthy(ok("new", "sold", "--data", "sold.csv"):find("numbers but for 'sold'", 1, true))
+    office("na.csv", rooms "NA") -- no class, ever
+    assert.truthy(ok("new", "na", "--data", "na.csv"):find("'NA' is a missing value", 1, true))
+  end)
+
   it("says what is wrong with a table, by its own separator", function()
     office("short.csv", function(i, f) f[5] = i ~= 20 and f[5] or nil end)
     wrong({ "new", "x", "--data", "short.csv" }, "short.csv:21: 4 fields where the header has 5")
