@@ -178,6 +178,10 @@ describe("data.images with labels.csv", function()
     refused({ labels = "labels.csv", split = { train = "x" } }, "split.train")
     photos "file,breed\n1.png,x\n,a\n"
     refused({ labels = "labels.csv" }, "labels.csv:3", "no file")
+    photos 'file,note\n\n1.png,"a\nb"\n2.png,c\n\n2.png,d\n'
+    refused({ labels = "labels.csv" }, "labels.csv:7", "line 5", "'2.png'")
+    photos 'file,note\n\n1.png,"a\nb"\n9.png,c\n'
+    refused({ labels = "labels.csv" }, "labels.csv:5", "'9.png'")
     assert.error_matches(function() images { dir = "photos", labels = "labels.csv", target = "x" } end, "target")
     assert.error_matches(function() images { dir = "photos", targets = { age = "age" } } end, "labels.csv")
   end)

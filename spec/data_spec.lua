@@ -191,8 +191,8 @@ describe("data.csv", function()
     write("t.csv", "size,price,grade\n01.02.2020,5,good\n03.02.2020,7,bad\n")
     assert.same({ "grade" }, declare { inputs = { "size" }, targets = { grade = "grade" }, split = { 1 } }:open(at)
       .target_names) -- two dates may be classes
-    for i, case in ipairs { { "1,234", "commas between thousands" }, { "1.234,5", "points between thousands" },
-      { "7 %", "percent" }, { "2019-02-03", "dates" } } do
+    for i, case in ipairs { { "1,234,567", "commas between thousands" }, { "1.234,5", "points between thousands" },
+      { "7 %", "percent" }, { "2019-02-03", "dates" }, { "1,234", 'decimal = ","' } } do
       local lines = { "size;price;grade" }
       for k = 1, 30 do
         lines[k + 1] = ("%s;%d;good"):format(i == 4 and ("2019-02-%02d"):format(k) or case[1], k)

@@ -139,6 +139,76 @@ describe("mtl new", function()
     has("mixed.lua", 'price = { column = "price", normalize = true }')
   end)
 
+  -- What mtl new says of a table whose columns have these fields by row, after `separator` or ",".
+  local function said_of(name, make, separator)
+    local lines = { "a;what;y" }
+    for i = 1, 60 do
+      lines[i + 1] = ("%d;%s;%d.25"):format(i, make(i), i * 7 % 31)
+    end
+    local text = table.concat(lines, "\n") .. "\n"
+    folder.write(name .. ".csv", (text:gsub(";", separator or ",")))
+    return ok("new", name, "--data", name .. ".csv")
+  end
+
+  it("takes for numbers what the reader of tables does", function()
+    assert.truthy(said_of("hex", function(i) return ("0x%x"):format(16 + i) end)
+      :find("left out: what (text with 60 values in 60 rows)", 1, true))
+    assert.truthy(said_of("large", function(i) return ("%de60"):format(i) end)
+      :find("left out: what (text with 60 values in 60 rows)", 1, true))
+    assert.truthy(said_of("one", function(i) return i == 9 and "1e60" or tostring(i) end)
+      :find("'1e60' is a missing value", 1, true))
+    local data = require "mtl.data"
+    data_support.refused(data.csv { path = "large.csv", inputs = { { column = "what", normalize = true } },
+      targets = { y = "y" } }, folder.at, "large.csv:2", "text is not normalized")
+  end)
+
+  it("tells decimal commas from thousands", function()
+    local function both(i) return ("%d,%03d"):format(i % 9, 100 + i) end
+    local decimals = "numbers have decimal commas"
+    for k, make in ipairs { both, function(i) return ("%d,%03d"):format(1 + i % 9, 100 + i) end,
+      function(i) return ("-0,%03d"):format(i) end } do
+      office(k .. ".csv", function(i, f) f[2] = make(i) end)
+      local said = ok("new", "t" .. k, "--data", k .. ".csv")
+      assert.truthy(said:find(decimals, 1, true), said)
+      assert.is_nil(said:find("thousands", 1, true))
+    end
+    office("millions.csv", function(i, f) f[2] = i % 3 == 0 and ("%d,000,500"):format(i) or ("%d,500"):format(i) end)
+    local said = ok("new", "millions", "--data", "millions.csv")
+    assert.truthy(said:find("left out: area (looks like numbers with commas between thousands", 1, true), said)
+    said = said_of("quoted", function(i) return ('"%d,500"'):format(i) end)
+    assert.truthy(said:find("left out: what (looks like numbers with commas between thousands", 1, true), said)
+    said = said_of("zeros", function(i) return ('"0,%03d"'):format(i) end)
+    assert.is_nil(said:find("thousands", 1, true), said)
+  end)
+
+  it("knows dates", function()
+    for k, format in ipairs { "2019-01-%02d", "2019/1/%d 10:00", "2019-01-%02dT10:00:00", "%d.1.2019", "%02d.01.19",
+      "1/%d/19" } do
+      local said = said_of("date" .. k, function(i) return format:format(i % 28 + 1) end)
+      assert.truthy(said:find("left out: what (looks like dates", 1, true), said)
+    end
+    for k, format in ipairs { "10.0.11.%d", "1.1.%d", "2.%d.0-1", "2019-13-%02d", "2019-01-%d0" } do
+      local said = said_of("none" .. k, function(i) return format:format(i + 9) end)
+      assert.truthy(said:find("left out: what (text with 60 values in 60 rows)", 1, true), said)
+    end
+  end)
+
+  it("takes no class for a missing value", function()
+    local function rooms(word)
+      return function(i, f)
+        f[1], f[3] = i % 3 == 0 and word or i % 3 == 1 and "shed" or "garage", i % 7 == 3 and word or i
+      end
+    end
+    office("none.csv", rooms "none")
+    local said = ok("new", "none", "--data", "none.csv", "--target", "id")
+    assert.truthy(said:find("left out: rooms (numbers but for 'none'", 1, true), said)
+    has("none.lua", 'name = "id", head = nn.linear(64, 3)')
+    office("sold.csv", rooms "sold")
+    assert.truthy(ok("new", "sold", "--data", "sold.csv"):find("numbers but for 'sold'", 1, true))
+    office("na.csv", rooms "NA") -- no class, ever
+    assert.truthy(ok("new", "na", "--data", "na.csv"):find("'NA' is a missing value", 1, true))
+  end)
+
   it("says what is wrong with a table, by its own separator", function()
     office("short.csv", function(i, f) f[5] = i ~= 20 and f[5] or nil end)
     wrong({ "new", "x", "--data", "short.csv" }, "short.csv:21: 4 fields where the header has 5")

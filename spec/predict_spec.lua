@@ -127,7 +127,18 @@ describe("mtl predict", function()
     local first = core.json_decode(lines(ok("predict", "one", "ids.csv", "--json", "--keep", "id,price"))[1])
     assert.same({ "007", "1,5", "number" }, { first.id, first["input.price"], type(first.price) })
     assert.matches("^input +id +grade", ok("predict", "one", "ids.csv", "--keep", "id"))
+    assert.equal("input,id,a,price", lines(ok("predict", "one", "ids.csv", "--csv", "--keep", " id, a", "--tasks",
+      " price,"))[1])
     wrong({ "predict", "one", "ids.csv", "--keep", "idd" }, "ids.csv: there is no column 'idd' (did you mean 'id'?)")
+  end)
+
+  it("copies numbers as they are written", function()
+    local ids = { "1.0", "1", "01", "1234567890123456781", "1234567890123456782", " 7 ", "" }
+    folder.write("ids.csv", "id,b,color,a\n" .. table.concat(ids, ",0.9,red,0.95\n") .. ",0.9,red,0.95\n")
+    local rows = lines(ok("predict", "one", "ids.csv", "--csv", "--keep", "id", "--tasks", "price"))
+    for i, id in ipairs(ids) do
+      assert.equal(id, rows[i + 1]:match "^[^,]*,([^,]*),")
+    end
   end)
 
   it("shows large numbers in plain digits", function()

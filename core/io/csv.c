@@ -27,6 +27,7 @@ typedef struct {
     state state;
     bool header;
     int64_t line, record_line, quote_line;
+    int64_t row_line; /* of the last row */
     int64_t rows;
     int wanted;       /* -1: everything; else only this column's text, of a file that was read before */
     int column;       /* of the current field */
@@ -226,6 +227,14 @@ static mtl_status set_room(mtl_csv *csv, int64_t room)
     return MTL_OK;
 }
 
+static mtl_status note_line(parser *p)
+{
+    mtl_csv_jump jump = {p->rows, p->record_line};
+    bool next = p->rows > 0 && p->record_line == p->row_line + 1;
+    p->row_line = p->record_line;
+    return next ? MTL_OK : mtl_text_add(p->ctx, &p->csv->jumps, (const char *)&jump, sizeof jump);
+}
+
 static mtl_status end_record(parser *p)
 {
     mtl_csv *csv = p->csv;
@@ -242,8 +251,11 @@ static mtl_status end_record(parser *p)
     } else if (p->column < csv->n_columns) {
         return mtl_fail(p->ctx, MTL_ERR_FORMAT, "%s:%" PRId64 ": %d field%s where the header has %d", csv->path,
                         p->record_line, p->column, p->column > 1 ? "s" : "", csv->n_columns);
-    } else if (++p->rows == csv->room && p->wanted < 0) {
-        MTL_TRY(set_room(csv, 2 * csv->room));
+    } else {
+        if (p->wanted < 0)
+            MTL_TRY(note_line(p));
+        if (++p->rows == csv->room && p->wanted < 0)
+            MTL_TRY(set_room(csv, 2 * csv->room));
     }
     p->column = 0;
     return MTL_OK;
@@ -467,6 +479,7 @@ void mtl_csv_free(mtl_csv *csv)
     }
     free(csv->columns);
     free(csv->names.data);
+    free(csv->jumps.data);
     free(csv->missing);
     free(csv->path);
     free(csv);
@@ -482,6 +495,11 @@ int64_t mtl_csv_rows(const mtl_csv *csv)
 int mtl_csv_columns(const mtl_csv *csv)
 {
     return csv->n_columns;
+}
+
+char mtl_csv_separator(const mtl_csv *csv)
+{
+    return csv->separator;
 }
 
 char mtl_csv_decimal(const mtl_csv *csv)
@@ -506,6 +524,17 @@ int mtl_csv_find(const mtl_csv *csv, const char *name)
 bool mtl_csv_numeric(const mtl_csv *csv, int column)
 {
     return column >= 0 && column < csv->n_columns && csv->columns[column].numbers;
+}
+
+int64_t mtl_csv_line(const mtl_csv *csv, int64_t row)
+{
+    const mtl_csv_jump *jumps = (const mtl_csv_jump *)csv->jumps.data; /* malloc'd, so aligned */
+    size_t n = csv->jumps.used / sizeof *jumps;
+    if (row < 0 || row >= csv->rows)
+        return -1;
+    while (jumps[n - 1].row > row)
+        n--;
+    return jumps[n - 1].line + row - jumps[n - 1].row;
 }
 
 mtl_status mtl_csv_numbers(mtl_csv *csv, int column, mtl_tensor **out)

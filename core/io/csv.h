@@ -17,6 +17,12 @@ typedef struct {
     int64_t n_levels;
 } mtl_csv_column;
 
+/* The line that a row begins at, which is not the one behind that of the row before: of the first, behind empty lines
+   and behind quotes that span lines. */
+typedef struct {
+    int64_t row, line;
+} mtl_csv_jump;
+
 struct mtl_csv {
     mtl_context *ctx;
     char *path;
@@ -26,6 +32,7 @@ struct mtl_csv {
     mtl_text names;
     int n_columns;
     mtl_csv_column *columns;
+    mtl_text jumps;     /* mtl_csv_jump, by row */
     int64_t rows, room; /* `room`: rows that the numbers have memory for */
 };
 
@@ -34,8 +41,5 @@ mtl_status mtl_csv_reload(mtl_csv *csv, int column);
 
 /* Empty (blanks aside) or the text for missing values. */
 bool mtl_csv_missing(const mtl_csv *csv, const char *field, size_t n);
-/* A decimal number, "-1.5e3" where `decimal` is '.', blanks around it allowed, that float32 can hold; the locale plays
-   no part. */
-bool mtl_csv_number(const char *field, size_t n, char decimal, double *value);
 
 #endif

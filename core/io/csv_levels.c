@@ -1,5 +1,5 @@
-/* Codes of a csv's columns: each field becomes the place of its text (in a column of numbers: of its value) among the
-   sorted different ones. */
+/* Texts of a csv's columns, and codes: each field becomes the place of its text (in a column of numbers: of its value)
+   among the sorted different ones. */
 #include "io/csv.h"
 
 #include <inttypes.h>
@@ -135,13 +135,21 @@ done:
     return status;
 }
 
-static mtl_status coded(mtl_csv *csv, int column, mtl_csv_column **out)
+mtl_status mtl_csv_texts(mtl_csv *csv, int column, const char **out)
 {
     if (column < 0 || column >= csv->n_columns)
         return mtl_fail(csv->ctx, MTL_ERR_ARG, "%s: column %d of %d", csv->path, column, csv->n_columns);
-    mtl_csv_column *c = &csv->columns[column];
-    if (c->lost)
+    if (csv->columns[column].lost)
         MTL_TRY(mtl_csv_reload(csv, column));
+    *out = csv->columns[column].text.data;
+    return MTL_OK;
+}
+
+static mtl_status coded(mtl_csv *csv, int column, mtl_csv_column **out)
+{
+    const char *texts = NULL;
+    MTL_TRY(mtl_csv_texts(csv, column, &texts));
+    mtl_csv_column *c = &csv->columns[column];
     if (!c->codes)
         MTL_TRY(make_codes(csv, c));
     *out = c;

@@ -143,6 +143,19 @@ static int l_csv_read(lua_State *L)
     return 1;
 }
 
+/* core.csv_number(text, decimal): the number that a field is, or nil */
+static int l_csv_number(lua_State *L)
+{
+    size_t n;
+    double value;
+    const char *text = luaL_checklstring(L, 1, &n), *decimal = luaL_checkstring(L, 2);
+    if (mtl_csv_number(text, n, decimal[0], &value))
+        lua_pushnumber(L, value);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
 static int column(lua_State *L, mtl_csv *csv)
 {
     const char *name = luaL_checkstring(L, 2);
@@ -161,6 +174,13 @@ static int column(lua_State *L, mtl_csv *csv)
 static int csv_rows(lua_State *L)
 {
     lua_pushinteger(L, mtl_csv_rows(csv_at(L, 1)));
+    return 1;
+}
+
+static int csv_separator(lua_State *L)
+{
+    char separator = mtl_csv_separator(csv_at(L, 1));
+    lua_pushlstring(L, &separator, 1);
     return 1;
 }
 
@@ -195,6 +215,30 @@ static int csv_numbers(lua_State *L)
     int i = column(L, csv);
     mtl_tensor **box = lmtl_new_tensor(L);
     return lmtl_result(L, mtl_csv_numbers(csv, i, box));
+}
+
+/* csv:line(row), both from 1: where a row begins in its file */
+static int csv_line(lua_State *L)
+{
+    int64_t line = mtl_csv_line(csv_at(L, 1), luaL_checkinteger(L, 2) - 1);
+    luaL_argcheck(L, line > 0, 2, "no such row");
+    lua_pushinteger(L, line);
+    return 1;
+}
+
+/* csv:texts(name) -> every field as it stands in the file, by row from 1 */
+static int csv_texts(lua_State *L)
+{
+    mtl_csv *csv = csv_at(L, 1);
+    const char *text = NULL;
+    lmtl_check(L, mtl_csv_texts(csv, column(L, csv), &text));
+    lua_newtable(L);
+    for (int64_t row = 1; row <= mtl_csv_rows(csv); row++) {
+        lua_pushstring(L, text);
+        lua_rawseti(L, -2, row);
+        text += strlen(text) + 1;
+    }
+    return 1;
 }
 
 /* csv:codes(name) -> int32 tensor, levels */
@@ -344,13 +388,11 @@ static int l_file_write(lua_State *L)
 void lmtl_open_io(lua_State *L)
 {
     static const luaL_Reg csv_meta[] = {{"__gc", csv_gc}, {NULL, NULL}};
-    static const luaL_Reg csv_methods[] = {{"rows", csv_rows},
-                                           {"names", csv_names},
-                                           {"decimal", csv_decimal},
-                                           {"numeric", csv_numeric},
-                                           {"numbers", csv_numbers},
-                                           {"codes", csv_codes},
-                                           {NULL, NULL}};
+    static const luaL_Reg csv_methods[] = {{"rows", csv_rows},           {"names", csv_names},
+                                           {"separator", csv_separator}, {"decimal", csv_decimal},
+                                           {"numeric", csv_numeric},     {"numbers", csv_numbers},
+                                           {"line", csv_line},           {"texts", csv_texts},
+                                           {"codes", csv_codes},         {NULL, NULL}};
     static const luaL_Reg meta[] = {{"__gc", file_gc}, {NULL, NULL}};
     static const luaL_Reg methods[] = {
         {"names", file_names}, {"tensor", file_tensor}, {"meta", file_meta}, {NULL, NULL}};
@@ -364,6 +406,7 @@ void lmtl_open_io(lua_State *L)
                                          {"npz_read", l_npz_read},
                                          {"idx_read", l_idx_read},
                                          {"csv_read", l_csv_read},
+                                         {"csv_number", l_csv_number},
                                          {"safetensors_read", l_safetensors_read},
                                          {"safetensors_write", l_safetensors_write},
                                          {"file_write", l_file_write},

@@ -63,10 +63,19 @@ mtl_status mtl_csv_read(mtl_context *ctx, const char *path, const mtl_csv_option
 void mtl_csv_free(mtl_csv *csv);
 int64_t mtl_csv_rows(const mtl_csv *csv); /* header not counted */
 int mtl_csv_columns(const mtl_csv *csv);
+char mtl_csv_separator(const mtl_csv *csv);
 char mtl_csv_decimal(const mtl_csv *csv);                 /* '.' or ',' */
 const char *mtl_csv_name(const mtl_csv *csv, int column); /* columns count from 0 */
 int mtl_csv_find(const mtl_csv *csv, const char *name);   /* -1: no such column */
 bool mtl_csv_numeric(const mtl_csv *csv, int column);
+/* Every field of a column as it stands in the file, unquoted: one behind the other, each with a NUL behind it; borrowed
+   from the csv. MTL_ERR_FORMAT: a long file had to be read again, and changed. */
+mtl_status mtl_csv_texts(mtl_csv *csv, int column, const char **out);
+/* The line of the file, from 1, where a row begins (rows count from 0); -1: there is no such row. */
+int64_t mtl_csv_line(const mtl_csv *csv, int64_t row);
+/* Whether a field is a number of a table's: decimal digits with '.' or ',' as `decimal` says and perhaps an exponent,
+   as -1.5e3, blanks around it allowed, that float32 can hold. The locale plays no part. value: set if it is. */
+bool mtl_csv_number(const char *field, size_t n, char decimal, double *value);
 /* Numbers of a numeric column, [rows] float32; missing is NaN. MTL_ERR_FORMAT, naming line and text, on a text column.
  */
 mtl_status mtl_csv_numbers(mtl_csv *csv, int column, mtl_tensor **out);

@@ -38,6 +38,18 @@ function args.path(s)
   return s ~= "" and s or nil, "a path"
 end
 
+--- A reader of names that commas separate, blanks around them allowed. @param should what they are, for messages
+function args.names(should)
+  return function(s)
+    local names = {}
+    for name in s:gmatch "[^,]+" do
+      name = name:match "^%s*(.-)%s*$"
+      names[#names + 1] = name ~= "" and name or nil
+    end
+    return #names > 0 and names or nil, should
+  end
+end
+
 function args.device(s)
   return (s == "cpu" or s == "opencl" or s:match "^opencl:[1-9]%d*$") and s or nil,
     "cpu, opencl or opencl:N, as mtl devices lists them"

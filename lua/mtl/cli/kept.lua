@@ -28,11 +28,8 @@ function kept.read(set, files, names, taken)
     local csv = core.csv_read(path.check(file, "read"), { separator = state.separator })
     for k, name in ipairs(names) do
       columns.check(csv, file, name)
-      local codes, texts = csv:codes(name)
-      local values = list[k].values
-      for _, code in ipairs(codes:totable()) do
-        values[#values + 1] = texts[code + 1] or "" -- a field that is empty has no text
-      end
+      local texts, values = csv:texts(name), list[k].values
+      table.move(texts, 1, #texts, #values + 1, values)
     end
   end
   return list

@@ -85,14 +85,6 @@ local function image_recipe(name, dir, labels)
   return write(name, set, s, starter.images(s), starter.convolutions(set.input_shapes[1]), names)
 end
 
-local function named(s)
-  local list = {}
-  for name in s:gmatch "[^,]+" do
-    list[#list + 1] = name:match "^%s*(.-)%s*$"
-  end
-  return #list > 0 and list or nil, "names of columns, as price,grade"
-end
-
 -- Where the recipe cannot reach the data, --data has to say so.
 local function outside(shown)
   local folder = shown and core.realpath(shown)
@@ -107,7 +99,8 @@ return {
   arguments = { "NAME" },
   options = {
     { name = "data", value = "FILE", read = args.path, help = "for this table (default: a made-up one, NAME.csv)" },
-    { name = "target", value = "A,B", read = named, help = "columns to learn (default: the last one)" },
+    { name = "target", value = "A,B", read = args.names "names of columns, as price,grade",
+      help = "columns to learn (default: the last one)" },
     { name = "images", value = "DIR", read = args.path,
       help = "for these PNG images: a folder a class, or labels.csv in DIR with a column `file`" },
     { name = "labels", value = "FILE", read = args.path, help = "table of what the images of --images show" },

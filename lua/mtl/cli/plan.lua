@@ -47,8 +47,8 @@ local function fault(csv, column)
     return nil
   end
   local _, levels = csv:codes(column)
-  local kind, advice = looks.like(levels, csv:decimal())
-  local words, word = looks.words(levels, csv:decimal())
+  local kind, advice = looks.like(levels, csv)
+  local words, word = looks.words(levels, csv)
   if looks.refused(kind, levels) then
     return ("looks like %s: %s"):format(kind, advice)
   elseif looks.nearly_numbers(levels, words) then

@@ -181,16 +181,6 @@ local function predict(p, files, o)
   end
 end
 
-local function list(what)
-  return function(s)
-    local names = {}
-    for name in s:gmatch "[^,]+" do
-      names[#names + 1] = name
-    end
-    return #names > 0 and names or nil, what
-  end
-end
-
 return {
   name = "predict",
   summary = "outputs for new inputs",
@@ -201,9 +191,9 @@ return {
     { name = "csv", help = "print CSV: a column for each number; for a class, its name and its probability" },
     { name = "png", value = "DIR", read = args.path,
       help = "write outputs that are pictures there, named after the input and the task" },
-    { name = "tasks", value = "A,B", read = list "names of tasks, as left,right",
+    { name = "tasks", value = "A,B", read = args.names "names of tasks, as left,right",
       help = "these tasks only (default: all that were trained)" },
-    { name = "keep", value = "A,B", read = list "names of columns, as id,date",
+    { name = "keep", value = "A,B", read = args.names "names of columns, as id,date",
       help = "copy these columns of the input, a table, as they stand there" },
     open.options.device, open.options.threads, open.options.memory,
   },

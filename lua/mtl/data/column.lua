@@ -110,9 +110,9 @@ end
 
 -- Refuses text where a number was meant, or nearly every row has a value of its own.
 local function check_text(csv, path, spec, levels)
-  local words, other = looks.words(levels, csv:decimal())
+  local words, other = looks.words(levels, csv)
   local numbers = #levels - words
-  local like, advice, one = looks.like(levels, csv:decimal())
+  local like, advice, one = looks.like(levels, csv)
   if like and (spec.log or spec.normalize or looks.refused(like, levels)) then
     error(("%s: column '%s' ('%s') looks like %s: %s; if it is text, { column = \"%s\", classes = true }"):format(path,
       spec.column, one:sub(1, 40):gsub("%c", "?"), like, advice, spec.column), 0)

@@ -5,9 +5,10 @@ local looks = require "mtl.data.looks"
 
 local guess = {}
 
--- Words that mean that there is no value, in small letters.
-local missing = { na = true, ["n/a"] = true, ["#n/a"] = true, nan = true, null = true, none = true, ["-"] = true,
-  ["?"] = true, missing = true, unknown = true }
+-- Words that mean that there is no value, in small letters. true: in a column of text, too; "text": there it may as
+-- well be a class, as in none, shed, garage.
+local missing = { na = true, ["n/a"] = true, ["#n/a"] = true, nan = true, null = true, ["-"] = true, ["?"] = true,
+  none = "text", missing = "text", unknown = "text" }
 
 -- The one that makes the most columns of the header; its rows, which may be wrong in another way, play no part.
 local function separator_of(path)
@@ -23,7 +24,7 @@ end
 
 local function has_decimal_commas(csv)
   for _, name in ipairs(csv:names()) do
-    if not csv:numeric(name) and looks.like(select(2, csv:codes(name)), ".") == "numbers with decimal commas" then
+    if not csv:numeric(name) and looks.like(select(2, csv:codes(name)), csv) == "numbers with decimal commas" then
       return true
     end
   end
@@ -38,16 +39,33 @@ local function loses(csv, other)
   end
 end
 
--- The word that alone keeps the most columns from being numbers; nil: there is none.
+-- Whether a word is among the levels of one of these columns.
+local function is_class(word, columns_of_text)
+  for _, levels in ipairs(columns_of_text) do
+    for _, level in ipairs(levels) do
+      if level == word then
+        return true
+      end
+    end
+  end
+end
+
+-- The word that alone keeps the most columns from being numbers, and is no class of a column that stays text; nil:
+-- there is none.
 local function missing_word(csv)
-  local counts, best = {}, nil
+  local words, counts, texts, best = {}, {}, {}, nil
   for _, name in ipairs(csv:names()) do
     local levels = csv:numeric(name) and {} or select(2, csv:codes(name))
-    local n, word = looks.words(levels, csv:decimal())
+    local n, word = looks.words(levels, csv)
     if n == 1 and #levels > 1 and (missing[word:lower()] or looks.nearly_numbers(levels, n)) then
-      counts[word] = (counts[word] or 0) + 1
-      best = (not best or counts[word] > counts[best]) and word or best
+      words[#words + 1], counts[word] = word, (counts[word] or 0) + 1
+    elseif #levels > 1 then
+      texts[#texts + 1] = levels
     end
+  end
+  for _, word in ipairs(words) do
+    local more = not best or counts[word] > counts[best]
+    best = more and (missing[word:lower()] == true or not is_class(word, texts)) and word or best
   end
   return best
 end

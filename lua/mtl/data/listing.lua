@@ -98,13 +98,13 @@ local function by_table(self, csv, all)
     local name = names[code + 1]
     local row = name and by_name[(name:gsub("^%./", ""))]
     if not name then
-      error(("%s:%d: no file is named in column '%s'"):format(self.labels, i + 1, self.file), 0)
+      error(("%s:%d: no file is named in column '%s'"):format(self.labels, csv:line(i), self.file), 0)
     elseif not row then
-      error(("%s:%d: names '%s', which is no PNG file in %s%s"):format(self.labels, i + 1, name, self.dir,
+      error(("%s:%d: names '%s', which is no PNG file in %s%s"):format(self.labels, csv:line(i), name, self.dir,
         by_folders(self.split) and " and the folders of its splits (files are named from there on: train/a.png)"
         or " (files are named from there on: a.png, sub/a.png)"), 0)
     elseif used[row] then
-      error(("%s:%d: names '%s', as line %d does"):format(self.labels, i + 1, name, used[row] + 1), 0)
+      error(("%s:%d: names '%s', as line %d does"):format(self.labels, csv:line(i), name, csv:line(used[row])), 0)
     end
     used[row], rows[i] = i, row
   end

@@ -67,6 +67,8 @@ static void reads_quotes_and_line_ends(void)
     CHECK_TEXT(text(csv, 1, 1), "\xc3\xa9");
     CHECK_TEXT(text(csv, 2, 0), "(missing)");
     CHECK_TEXT(text(csv, 2, 1), "w");
+    CHECK(mtl_csv_line(csv, 0) == 2 && mtl_csv_line(csv, 1) == 6);
+    CHECK(mtl_csv_line(csv, 2) == -1 && mtl_csv_line(csv, -1) == -1);
     mtl_csv_free(csv);
 }
 
@@ -313,6 +315,35 @@ static void reads_large_files(void)
     free(file);
 }
 
+static void knows_lines(void)
+{
+    static const int lines[] = {3, 4, 5, 7, 9, 10};
+    mtl_csv *csv = open_csv("a,b\n\n1,2\n1,2\n\"x\ny\",2\n1,2\n\n1,2\n1,2\n\n", NULL);
+    MUST(csv);
+    CHECK(mtl_csv_rows(csv) == 6);
+    for (int i = 0; i < 6; i++)
+        CHECK(mtl_csv_line(csv, i) == lines[i]);
+    mtl_csv_free(csv);
+    csv = open_csv("a\n1\n\n3\n", NULL); /* the empty line is a row */
+    MUST(csv);
+    CHECK(mtl_csv_rows(csv) == 3 && mtl_csv_line(csv, 2) == 4);
+    mtl_csv_free(csv);
+}
+
+static void gives_fields_as_written(void)
+{
+    static const char *const fields[] = {"1.0", "1", "01", "", " 1 ", "1234567890123456781", "1234567890123456782"};
+    mtl_csv *csv = open_csv("a\n1.0\n1\n\"01\"\n\n 1 \n1234567890123456781\n1234567890123456782\n", NULL);
+    const char *at = NULL;
+    MUST(csv);
+    CHECK(mtl_csv_numeric(csv, 0) && mtl_csv_rows(csv) == 7);
+    CHECK(mtl_csv_texts(csv, 1, &at) == MTL_ERR_ARG && mtl_csv_texts(csv, -1, &at) == MTL_ERR_ARG);
+    MUST(mtl_csv_texts(csv, 0, &at) == MTL_OK);
+    for (int i = 0; i < 7; i++, at += strlen(at) + 1)
+        CHECK_TEXT(at, fields[i]);
+    mtl_csv_free(csv);
+}
+
 /* Texts of long columns of numbers are let go, and read again for codes. */
 static void lets_texts_go(void)
 {
@@ -331,6 +362,12 @@ static void lets_texts_go(void)
     CHECK(mtl_csv_levels(csv, 0) == ROWS && mtl_csv_levels(csv, 1) == ROWS && mtl_csv_levels(csv, 2) == 3);
     CHECK_TEXT(mtl_csv_level(csv, 0, 7), "000007");
     CHECK_TEXT(mtl_csv_level(csv, 1, ROWS - 1), "none");
+    CHECK(mtl_csv_line(csv, ROWS - 1) == ROWS + 1);
+    mtl_csv_free(csv);
+    MUST(mtl_csv_read(ctx, path, NULL, &csv) == MTL_OK);
+    const char *texts = NULL;
+    MUST(mtl_csv_texts(csv, 0, &texts) == MTL_OK);
+    CHECK_TEXT(texts + 7 * 7, "000007");
     mtl_csv_free(csv);
     MUST(mtl_csv_read(ctx, path, NULL, &csv) == MTL_OK);
     put("long.csv", file, (size_t)(at - file) / 2);
@@ -338,7 +375,7 @@ static void lets_texts_go(void)
     CHECK_CONTAINS(mtl_message(ctx), "long.csv");
     CHECK(mtl_csv_levels(csv, 2) == 3);
     put_text("long.csv", "id\n1\n");
-    CHECK(mtl_csv_codes(csv, 0, &t) == MTL_ERR_FORMAT);
+    CHECK(mtl_csv_codes(csv, 0, &t) == MTL_ERR_FORMAT && mtl_csv_texts(csv, 0, &texts) == MTL_ERR_FORMAT);
     CHECK_CONTAINS(mtl_message(ctx), "long.csv: it changed after it was read");
     CHECK(mtl_csv_numbers(csv, 0, &t) == MTL_OK);
     mtl_tensor_release(t);
@@ -392,6 +429,8 @@ int main(void)
     RUN(takes_decimal_commas);
     RUN(reads_names_only);
     RUN(reads_large_files);
+    RUN(knows_lines);
+    RUN(gives_fields_as_written);
     RUN(lets_texts_go);
     RUN(ignores_the_locale);
     RUN(survives_damage);
