@@ -67,7 +67,7 @@ local function tables(state, info, list, check)
       table.insert(parts[i], field.tensor)
     end
     for row = 1, csv:rows() do
-      names[#names + 1] = ("%s:%d"):format(file, row + 1)
+      names[#names + 1] = ("%s:%d"):format(file, csv:line(row))
     end
   end
   for i, part in ipairs(parts) do

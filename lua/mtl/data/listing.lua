@@ -93,11 +93,10 @@ local function by_table(self, csv, all)
     local other = column_names.of_files(csv)
     return other and (" (file = \"%s\" says that '%s' names the images)"):format(other, other)
   end)
-  local codes, names = csv:codes(self.file)
-  for i, code in ipairs(codes:totable()) do
-    local name = names[code + 1]
-    local row = name and by_name[(name:gsub("^%./", ""))]
-    if not name then
+  for i, text in ipairs(csv:texts(self.file)) do
+    local name = text:match "^%s*(.-)%s*$"
+    local row = by_name[(name:gsub("^%./", ""))]
+    if name == "" then
       error(("%s:%d: no file is named in column '%s'"):format(self.labels, csv:line(i), self.file), 0)
     elseif not row then
       error(("%s:%d: names '%s', which is no PNG file in %s%s"):format(self.labels, csv:line(i), name, self.dir,
