@@ -56,7 +56,8 @@ describe("a comparison's claims", function()
   local function made(guards, focal_test)
     local none = { 0, 0, 0 }
     local p = { tasks = { { name = "easy" }, { name = "hard" } }, seeds = { 1, 2, 3 }, rows = {
-      { name = "uniform" }, { name = "A" }, { name = "B" }, { name = "focal" } } }
+      { name = "uniform", kind = "uniform" }, { name = "A", kind = "fixed" }, { name = "B", kind = "fixed" },
+      { name = "focal", kind = "policy" } } }
     question.add(p, { primary = "area:hard", against = "uniform,tuned fixed", guard = guards })
     local rows = { row("uniform", "uniform", { 0.50, 0.55, 0.55 }, 0.9, none),
       row("A", "fixed", { 0.5, 0.6, 0.4 }, 0.9, none), row("B", "fixed", { 0.45, 0.45, 0.62 }, 0.88, none),
