@@ -62,7 +62,7 @@ describe("a comparison's claims", function()
     local rows = { row("uniform", "uniform", { 0.50, 0.55, 0.55 }, 0.9, none),
       row("A", "fixed", { 0.5, 0.6, 0.4 }, 0.9, none), row("B", "fixed", { 0.45, 0.45, 0.62 }, 0.88, none),
       row("focal", "policy", { 0.55, 0.65, 0.60 }, 0.9, focal_test or none) }
-    rows.uniform = rows[1]
+    rows.uniform, rows.fixed = rows[1], rows[2]
     local r = { plan = p, endpoint = question.endpoint(p), rows = rows }
     claims.tune_fixed(r)
     claims.differences(r)
