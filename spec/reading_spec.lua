@@ -89,10 +89,10 @@ end)
 
 describe("training", function()
   -- How often the host has waited before each step's end, by step.
-  local function waits(policy)
+  local function waits(policy, clip)
     local list, before = {}, nil
     local out = train(function(t)
-      t.log_every, t.stages = 10, nil
+      t.log_every, t.stages, t.clip = 10, nil, clip
       t.policy, t.ends = policy, mtl.when.steps(60)
     end, { progress = { step = function(_, record)
       list[record.step] = before and core.waits() - before or nil
@@ -112,9 +112,16 @@ describe("training", function()
     end)
   end
 
+  it("does not wait for the norm that is clipped", function()
+    for step, n in pairs((waits(mtl.policy.uniform(), 0.1))) do
+      assert.equal(step % 5 <= 1 and device ~= "cpu", n > 0)
+    end
+  end)
+
   for name, policy in pairs {
     ["for the Gramian"] = mtl.policy.pcgrad(), ["for KPIs"] = mtl.policy.focal(), ["for losses"] = mtl.policy.gls(),
     ["for soft KPIs"] = mtl.policy.focal { through_kpi = true },
+    ["for a Gramian, though what it mixes is clipped"] = mtl.policy.nash_mtl(),
   } do
     it("waits once " .. name, function()
       for step, n in pairs((waits(policy))) do

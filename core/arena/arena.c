@@ -160,9 +160,15 @@ void mtl_arena_free(mtl_arena *a)
     mtl_tensor_release(a->params);
     mtl_tensor_release(a->grads);
     mtl_tensor_release(a->rows);
+    mtl_tensor_release(a->squares);
     free(a->slots);
     free(a->groups);
     free(a);
+}
+
+mtl_status mtl_arena_squares(mtl_arena *a)
+{
+    return a->squares ? MTL_OK : mtl_tensor_like(a->grads, MTL_I32, 1, (int64_t[]){2}, &a->squares);
 }
 
 int mtl_arena_tasks(const mtl_arena *a)

@@ -31,6 +31,7 @@ struct mtl_arena {
     mtl_group *groups;
     int64_t count, shared; /* elements in all; in the groups that several tasks reach (they lie first) */
     mtl_tensor *params, *grads, *rows;
+    mtl_tensor *squares; /* of the gradient, where it is clipped: sum_squares of the backend; NULL before */
 };
 
 /* A slot as it is asked for; its values come from `init`. */
@@ -52,6 +53,9 @@ mtl_status mtl_arena_new(mtl_context *ctx, int device, int n_tasks, uint64_t see
 
 /* "trunk.1" covers "trunk.1.weight", not "trunk.10.weight"; "" covers all. */
 bool mtl_path_covers(const char *prefix, const char *path);
+
+/* Makes a->squares, once. */
+mtl_status mtl_arena_squares(mtl_arena *a);
 
 void mtl_slot_freeze(mtl_slot *slot, bool frozen);
 

@@ -125,33 +125,49 @@ static bool next_range(mtl_arena *a, const mtl_group *group, int *slot, range *r
     return true;
 }
 
+/* Of the slots that a task of `active` reaches, into a->squares. */
+static mtl_status sum_squares(mtl_arena *a, uint64_t active)
+{
+    bool more = false;
+    MTL_TRY(mtl_arena_squares(a));
+    for (int g = 0; g < a->n_groups; g++) {
+        range r;
+        if (!(a->groups[g].tasks & active))
+            continue;
+        for (int slot = a->groups[g].first; next_range(a, &a->groups[g], &slot, &r); more = true)
+            MTL_TRY(MTL_KERNEL(a->grads, sum_squares, a->grads, r.offset, r.count, more, a->squares));
+    }
+    return more ? MTL_OK : mtl_tensor_fill(a->squares, 0);
+}
+
 mtl_status mtl_arena_grad_norm(mtl_arena *a, uint64_t active, double *norm)
 {
+    mtl_tensor *row = NULL;
     double total = 0;
+    MTL_TRY(mtl_tensor_alias(a->grads, 2, (int64_t[]){1, a->grads->count}, 0, &row));
+    mtl_status status = MTL_OK;
     for (int g = 0; g < a->n_groups; g++) {
         range r;
         if (!(a->groups[g].tasks & active))
             continue;
         for (int slot = a->groups[g].first; next_range(a, &a->groups[g], &slot, &r);) {
             double sum;
-            MTL_TRY(MTL_KERNEL(a->grads, sum_squares, a->grads, r.offset, r.count, &sum));
+            MTL_TRY_GOTO(MTL_KERNEL(row, gram, row, row, r.offset, r.count, &sum));
             total += sum;
         }
     }
     *norm = sqrt(total);
-    return MTL_OK;
+done:
+    mtl_tensor_release(row);
+    return status;
 }
 
-mtl_status mtl_optimizer_step(mtl_optimizer *o, uint64_t active, double clip, double *norm)
+mtl_status mtl_optimizer_step(mtl_optimizer *o, uint64_t active, double clip)
 {
     mtl_arena *a = o->arena;
     const mtl_optim_settings *s = &o->settings;
-    double scale = 1.0, length = 0.0;
-    if (clip > 0) {
-        MTL_TRY(mtl_arena_grad_norm(a, active, &length));
-        if (length > clip)
-            scale = clip / (length + 1e-6); /* torch.nn.utils.clip_grad_norm_ */
-    }
+    if (clip > 0)
+        MTL_TRY(sum_squares(a, active));
     a->params->storage->version++; /* a graph made before this step is stale */
     for (int g = 0; g < a->n_groups; g++) {
         range r;
@@ -169,14 +185,12 @@ mtl_status mtl_optimizer_step(mtl_optimizer *o, uint64_t active, double clip, do
                                    .eps = s->eps,
                                    .weight_decay = s->weight_decay,
                                    .step = o->steps[g] + 1,
-                                   .scale = scale};
-            MTL_TRY(MTL_KERNEL(a->params, optimize, &step, r.offset, r.count, a->params, a->grads, o->moment[0],
-                               o->moment[1]));
+                                   .clip = clip};
+            MTL_TRY(MTL_KERNEL(a->params, optimize, &step, r.offset, r.count, a->squares, a->params, a->grads,
+                               o->moment[0], o->moment[1]));
         }
         o->steps[g] += moved;
     }
-    if (norm)
-        *norm = length;
     return MTL_OK;
 }
 

@@ -3,6 +3,9 @@
 #ifndef MTL_CPU_CPU_H
 #define MTL_CPU_CPU_H
 
+#include <math.h>
+#include <string.h>
+
 #include "tensor/backend.h"
 
 mtl_status mtl_cpu_device_new(mtl_context *ctx, mtl_device **out);
@@ -20,6 +23,19 @@ mtl_status mtl_cpu_device_new(mtl_context *ctx, mtl_device **out);
     void mtl_cpu_##name##_v3(mtl_backend *table);                                                                      \
     void mtl_cpu_##name##_v4(mtl_backend *table);
 MTL_CPU_FILES(MTL_CPU_DECLARE)
+
+/* Of `squares` of sum_squares: the sum, and what brings its root, a norm, down to `most`. */
+static inline double mtl_cpu_squares(const mtl_tensor *squares)
+{
+    double sum;
+    memcpy(&sum, squares->storage->data, sizeof sum);
+    return sum;
+}
+static inline double mtl_cpu_clip_factor(double most, const mtl_tensor *squares)
+{
+    double norm = sqrt(mtl_cpu_squares(squares));
+    return norm > most ? most / (norm + 1e-6) : 1.0;
+}
 
 /* Work is split by shape, never by the number of threads: block i of n_blocks covers [begin, end) of `total`. */
 static inline void mtl_block(int64_t total, int64_t n_blocks, int64_t i, int64_t *begin, int64_t *end)

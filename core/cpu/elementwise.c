@@ -330,6 +330,12 @@ static mtl_status scale(double factor, mtl_tensor *y)
     return MTL_OK;
 }
 
+static mtl_status clip(double most, const mtl_tensor *squares, mtl_tensor *y)
+{
+    double factor = mtl_cpu_clip_factor(most, squares);
+    return factor < 1 ? scale(factor, y) : MTL_OK;
+}
+
 void MTL_CPU(elementwise)(mtl_backend *table)
 {
     table->unary = unary;
@@ -340,4 +346,5 @@ void MTL_CPU(elementwise)(mtl_backend *table)
     table->cast = cast;
     table->axpy = axpy;
     table->scale = scale;
+    table->clip = clip;
 }

@@ -228,10 +228,10 @@ static double squares(const float *x, int64_t n)
     return total;
 }
 
-static mtl_status sum_squares(const mtl_tensor *x, int64_t offset, int64_t n, double *sum)
+static mtl_status sum_squares(const mtl_tensor *x, int64_t offset, int64_t n, bool more, mtl_tensor *to)
 {
     enum { PARTS = 64 };
-    double part[PARTS], total = 0;
+    double part[PARTS], total = more ? mtl_cpu_squares(to) : 0;
     int64_t parts = n / MTL_CPU_GRAIN;
     parts = parts < 1 ? 1 : parts > PARTS ? PARTS : parts;
 #pragma omp parallel for schedule(static) num_threads(MTL_CPU_THREADS(x->ctx, parts))
@@ -242,7 +242,7 @@ static mtl_status sum_squares(const mtl_tensor *x, int64_t offset, int64_t n, do
     }
     for (int64_t i = 0; i < parts; i++)
         total += part[i];
-    *sum = total;
+    memcpy(to->storage->data, &total, sizeof total);
     return MTL_OK;
 }
 

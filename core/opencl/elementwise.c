@@ -113,6 +113,12 @@ mtl_status mtl_cl_scale(double factor, mtl_tensor *y)
                            MTL_CL_BUF(y));
 }
 
+mtl_status mtl_cl_clip(double most, const mtl_tensor *squares, mtl_tensor *y)
+{
+    return MTL_CL_RUN_FLAT(y, "elementwise", "clip_in_place", "", y->count, MTL_CL_I64(y->count), MTL_CL_F32(most),
+                           MTL_CL_BUF(squares), MTL_CL_BUF(y));
+}
+
 mtl_status mtl_cl_dropout_mask(double p, uint64_t seed, uint64_t stream, uint64_t first, mtl_tensor *mask)
 {
     double bound = ceil(p * 0x1p32); /* as on the CPU: the first word that keeps; 2^32, which is none, when p is 1 */

@@ -87,25 +87,43 @@ mtl_status mtl_cl_cumsum(bool reverse, int64_t outer, int64_t n, int64_t inner, 
 
 /* ---- inner products ---- */
 
-/* sums[i*columns+j] of `rows` rows of x and `columns` of y, which lie `line` apart; read back: 8 bytes a pair. */
+/* joined[i*columns+j] of `rows` rows of x and `columns` of y, which lie `line` apart: mtl_sum's, 8 bytes each. more:
+   added to what is there. */
 static mtl_status products(const mtl_tensor *x, const mtl_tensor *y, int64_t rows, int64_t columns, int64_t line,
-                           int64_t offset, int64_t n, double *sums)
+                           int64_t offset, int64_t n, bool more, mtl_tensor *joined)
 {
     int64_t longer = rows > columns ? rows : columns, b = longer > 2 ? 4 : longer, pairs = rows * columns;
     const char *options = b <= 1 ? "-DB=1" : b == 2 ? "-DB=2" : "-DB=4";
     int64_t blocks = (rows + b - 1) / b * ((columns + b - 1) / b), parts = n / (8 * GROUP);
     int64_t most = 8 * mtl_cl_units(x) / blocks + 1;
-    mtl_tensor *partial = NULL, *joined = NULL;
+    mtl_tensor *partial = NULL;
     mtl_status status;
     parts = parts < 1 ? 1 : parts > most ? most : parts > MOST_PARTS ? MOST_PARTS : parts;
     MTL_TRY(sums_new(x, parts * pairs, &partial));
-    MTL_TRY_GOTO(sums_new(x, pairs, &joined));
     MTL_TRY_GOTO(MTL_CL_RUN(x, "reduce", "products", options, 1, ((const size_t[]){(size_t)(blocks * parts) * GROUP}),
                             ((const size_t[]){GROUP}), MTL_CL_I64(rows), MTL_CL_I64(columns), MTL_CL_I32(x == y),
                             MTL_CL_I64(line), MTL_CL_I64(offset), MTL_CL_I64(n), MTL_CL_I64(parts), MTL_CL_BUF(x),
                             MTL_CL_BUF(y), MTL_CL_BUF(partial)));
     MTL_TRY_GOTO(MTL_CL_RUN_FLAT(x, "reduce", "products_join", options, pairs, MTL_CL_I64(rows), MTL_CL_I64(columns),
-                                 MTL_CL_I32(x == y), MTL_CL_I64(parts), MTL_CL_BUF(partial), MTL_CL_BUF(joined)));
+                                 MTL_CL_I32(x == y), MTL_CL_I64(parts), MTL_CL_I32(more), MTL_CL_BUF(partial),
+                                 MTL_CL_BUF(joined)));
+done:
+    mtl_tensor_release(partial);
+    return status;
+}
+
+mtl_status mtl_cl_sum_squares(const mtl_tensor *x, int64_t offset, int64_t n, bool more, mtl_tensor *squares)
+{
+    return products(x, x, 1, 1, 0, offset, n, more, squares);
+}
+
+mtl_status mtl_cl_gram(const mtl_tensor *x, const mtl_tensor *y, int64_t offset, int64_t n, double *sums)
+{
+    int64_t pairs = x->shape[0] * y->shape[0];
+    mtl_tensor *joined = NULL;
+    mtl_status status;
+    MTL_TRY(sums_new(x, pairs, &joined));
+    MTL_TRY_GOTO(products(x, y, x->shape[0], y->shape[0], x->shape[1], offset, n, false, joined));
     MTL_TRY_GOTO(mtl_tensor_read(joined, sums));
     if (!mtl_cl_has_fp64(x)) { /* a sum is two floats then */
         for (int64_t k = 0; k < pairs; k++) {
@@ -115,17 +133,6 @@ static mtl_status products(const mtl_tensor *x, const mtl_tensor *y, int64_t row
         }
     }
 done:
-    mtl_tensor_release(partial);
     mtl_tensor_release(joined);
     return status;
-}
-
-mtl_status mtl_cl_sum_squares(const mtl_tensor *x, int64_t offset, int64_t n, double *sum)
-{
-    return products(x, x, 1, 1, 0, offset, n, sum);
-}
-
-mtl_status mtl_cl_gram(const mtl_tensor *x, const mtl_tensor *y, int64_t offset, int64_t n, double *sums)
-{
-    return products(x, y, x->shape[0], y->shape[0], x->shape[1], offset, n, sums);
 }

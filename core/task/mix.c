@@ -1,8 +1,6 @@
 /* The mix: rows of J, weighted, become the gradient. Sums run in the order of tasks, slot after slot. */
 #include "mtl/task.h"
 
-#include <math.h>
-
 #include "arena/arena.h"
 
 /* to = the sum of weight[t] times row t, over the tasks that reach the slot. */
@@ -25,21 +23,19 @@ static mtl_status mix_rows(mtl_arena *a, const mtl_slot *slot, uint64_t active, 
    for a norm of a Gramian is not exact enough to divide by. */
 static mtl_status clip_shared(mtl_arena *a, uint64_t active, double most)
 {
-    double total = 0, sum;
+    MTL_TRY(mtl_arena_squares(a));
     for (int pass = 0; pass < 2; pass++) {
+        bool more = false;
         for (int i = 0; i < a->n_slots; i++) {
             mtl_slot *slot = &a->slots[i];
             if (slot->frozen || !slot->has_grad || !(slot->tasks & active) || __builtin_popcountll(slot->tasks) < 2)
                 continue;
-            if (pass == 1) {
-                MTL_TRY(MTL_KERNEL(a->grads, scale, most / (sqrt(total) + 1e-6), slot->grad));
-                continue;
-            }
-            MTL_TRY(MTL_KERNEL(a->grads, sum_squares, a->grads, slot->offset, slot->count, &sum));
-            total += sum;
+            if (pass == 1)
+                MTL_TRY(MTL_KERNEL(a->grads, clip, most, a->squares, slot->grad));
+            else
+                MTL_TRY(MTL_KERNEL(a->grads, sum_squares, a->grads, slot->offset, slot->count, more, a->squares));
+            more = true;
         }
-        if (sqrt(total) <= most)
-            break;
     }
     return MTL_OK;
 }

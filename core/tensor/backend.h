@@ -217,7 +217,7 @@ typedef struct {
     bool nesterov;
     double lr, momentum, dampening, beta1, beta2, eps, weight_decay;
     int64_t step; /* 1 at the first step of this group */
-    double scale; /* the gradient is multiplied by it first (clipping) */
+    double clip;  /* the gradient is multiplied first by what brings its norm down to this; 0: it is not */
 } mtl_optim_step;
 
 /* The kernels. All tensors of a call are on the device; results never alias inputs unless it says so. */
@@ -346,11 +346,16 @@ typedef struct mtl_backend {
     /* dropout mask: 0 or 1/(1-p), element i from word i%4 of Philox (seed, stream, first + i/4) */
     mtl_status (*dropout_mask)(double p, uint64_t seed, uint64_t stream, uint64_t first, mtl_tensor *mask);
 
-    /* optimizers on n elements at `offset` of the flat buffers; m and v NULL where the rule has none */
-    mtl_status (*optimize)(const mtl_optim_step *o, int64_t offset, int64_t n, mtl_tensor *param,
-                           const mtl_tensor *grad, mtl_tensor *m, mtl_tensor *v);
-    /* *sum = sum of squares, blocks with double partial sums in fixed order */
-    mtl_status (*sum_squares)(const mtl_tensor *x, int64_t offset, int64_t n, double *sum);
+    /* optimizers on n elements at `offset` of the flat buffers; m and v NULL where the rule has none, squares where
+       clip is 0 */
+    mtl_status (*optimize)(const mtl_optim_step *o, int64_t offset, int64_t n, const mtl_tensor *squares,
+                           mtl_tensor *param, const mtl_tensor *grad, mtl_tensor *m, mtl_tensor *v);
+    /* Of n elements at `offset` of x, the sum of squares, in fixed order and double precision (two floats where a
+       device has none): it stays on the device, 8 bytes in a form of the backend's own. more: added to what is there.
+     */
+    mtl_status (*sum_squares)(const mtl_tensor *x, int64_t offset, int64_t n, bool more, mtl_tensor *squares);
+    /* y times what brings a norm, the root of `squares`, down to `most`, as torch.nn.utils.clip_grad_norm_ does */
+    mtl_status (*clip)(double most, const mtl_tensor *squares, mtl_tensor *y);
     /* sums[i*M+j] = <row i of x, row j of y>, x [N, line], y [M, line], over columns offset .. offset + n; the same
        way. y may be x; then it is symmetric. */
     mtl_status (*gram)(const mtl_tensor *x, const mtl_tensor *y, int64_t offset, int64_t n, double *sums);

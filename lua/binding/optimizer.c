@@ -66,14 +66,13 @@ static int l_optimizer(lua_State *L)
     return 1;
 }
 
-/* opt:step([mask [, clip]]) -> the gradient's norm before clipping, 0 where it was not needed */
+/* opt:step([mask [, clip]]); the norm is read by arena:grad_norm */
 static int o_step(lua_State *L)
 {
-    double norm = 0.0, clip = luaL_optnumber(L, 3, 0.0);
+    double clip = luaL_optnumber(L, 3, 0.0);
     uint64_t mask = (uint64_t)luaL_optinteger(L, 2, -1);
-    lmtl_check(L, mtl_optimizer_step(check(L, 1)->optimizer, mask, clip, &norm));
-    lua_pushnumber(L, norm);
-    return 1;
+    lmtl_check(L, mtl_optimizer_step(check(L, 1)->optimizer, mask, clip));
+    return 0;
 }
 
 static int o_set(lua_State *L)

@@ -83,18 +83,15 @@ function stepper:step(options)
   local lr, norms, sum = self:lr(), {}, 0
   for i, part in ipairs(self.parts) do
     bind(self, part):set { lr = lr }
-    if clip > 0 and #self.parts > 1 then
+    if clip > 0 then
       norms[i] = part.arena:grad_norm()
       sum = sum + norms[i] ^ 2
     end
   end
   self.made = self.made + 1
   local norm = sum ^ 0.5
-  if #self.parts == 1 then
-    return self.parts[1].optimizer:step(-1, clip)
-  end
   for i, part in ipairs(self.parts) do
-    part.optimizer:step(-1, norm > clip and norms[i] * clip / norm or 0)
+    part.optimizer:step(-1, norm > clip and norms[i] * clip / norm or 0) -- its share
   end
   return norm
 end

@@ -57,9 +57,9 @@ void mtl_optimizer_free(mtl_optimizer *optimizer);
 /* Moments and counts stay. The kind cannot change. */
 mtl_status mtl_optimizer_set(mtl_optimizer *optimizer, const mtl_optim_settings *settings);
 /* One fused pass over the slots that a task of `active` reaches (all: ~0): no others move, decay or count. `clip` > 0:
-   the gradient's norm over them is first brought down to it. *norm (may be NULL): that norm before clipping, or 0 when
-   it was not needed. */
-mtl_status mtl_optimizer_step(mtl_optimizer *optimizer, uint64_t active, double clip, double *norm);
+   the gradient's norm over them is first brought down to it, as torch.nn.utils.clip_grad_norm_ does; the norm stays on
+   the device, which is not waited for (mtl_arena_grad_norm reads it). 0: no clipping. */
+mtl_status mtl_optimizer_step(mtl_optimizer *optimizer, uint64_t active, double clip);
 
 /* For checkpoints: the moments in the arena's layout (NULL where the kind has none; borrowed) and the step counts, one
    for each mask. */

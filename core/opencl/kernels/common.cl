@@ -98,6 +98,13 @@ float mtl_sum_over(mtl_sum a, long n)
 }
 #endif
 
+/* What brings a norm, the root of *squares, down to `most`; most 0: it stays. As torch.nn.utils.clip_grad_norm_. */
+float mtl_clip_factor(float most, __global const mtl_sum *squares)
+{
+    const float norm = most > 0.0f ? sqrt(mtl_sum_over(*squares, 1)) : 0.0f;
+    return norm > most ? most / (norm + 1e-6f) : 1.0f;
+}
+
 /* ---- mtl_broadcast of tensor/backend.h ---- */
 typedef struct {
     int rank;

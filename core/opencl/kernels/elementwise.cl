@@ -60,6 +60,14 @@ __kernel void scale_in_place(long n, float factor, __global float *y, long y_at)
         y[y_at + i] *= factor;
 }
 
+__kernel void clip_in_place(long n, float most, __global const mtl_sum *squares, long squares_at, __global float *y,
+                            long y_at)
+{
+    const long i = get_global_id(0);
+    if (i < n)
+        y[y_at + i] *= mtl_clip_factor(most, squares);
+}
+
 /* ---- dropout: Philox4x32-10 as in base/random.c; a work item makes the four elements of one counter ---- */
 __kernel void dropout(long n, ulong seed, ulong stream, ulong first, uint least, float kept, __global float *mask,
                       long mask_at)

@@ -148,15 +148,15 @@ __kernel void products(long rows, long columns, int same, long line, long first,
     }
 }
 
-/* The parts in order; `same`: symmetric. */
-__kernel void products_join(long rows, long columns, int same, long parts, __global const mtl_sum *partial,
+/* The parts in order; `same`: symmetric. more: on top of what is there. */
+__kernel void products_join(long rows, long columns, int same, long parts, int more, __global const mtl_sum *partial,
                             long partial_at, __global mtl_sum *sums, long sums_at)
 {
     const long at = get_global_id(0), i = at / columns, j = at % columns;
     const bool turned = same && j > i;
-    mtl_sum total = MTL_SUM_ZERO;
     if (at >= rows * columns)
         return;
+    mtl_sum total = more ? sums[at] : MTL_SUM_ZERO;
     for (long p = 0; p < parts; p++)
         total = mtl_sum_join(total, partial[(p * rows + (turned ? j : i)) * columns + (turned ? i : j)]);
     sums[at] = total;

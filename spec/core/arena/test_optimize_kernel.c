@@ -12,8 +12,14 @@ enum { P, G, M, V, BUFFERS };
 /* One step on n elements, plainly. */
 static void reference(const mtl_optim_step *o, int64_t n, double *p, const double *grad, double *m, double *v)
 {
+    double norm = 0, scale = 1;
+    for (int64_t i = 0; i < n; i++)
+        norm += grad[i] * grad[i];
+    norm = sqrt(norm);
+    if (o->clip > 0 && norm > o->clip)
+        scale = o->clip / (norm + 1e-6);
     for (int64_t i = 0; i < n; i++) {
-        double g = grad[i] * o->scale;
+        double g = grad[i] * scale;
         if (o->kind == MTL_OPTIM_ADAMW)
             p[i] -= o->lr * o->weight_decay * p[i];
         else
@@ -33,15 +39,16 @@ static void reference(const mtl_optim_step *o, int64_t n, double *p, const doubl
     }
 }
 
+/* Norms of what is drawn are about 32. */
 static const mtl_optim_step cases[] = {
-    {.kind = MTL_OPTIM_SGD, .lr = 0.1, .scale = 1},
-    {.kind = MTL_OPTIM_SGD, .lr = 0.1, .weight_decay = 0.01, .scale = 0.3},
-    {.kind = MTL_OPTIM_SGD, .lr = 0.1, .momentum = 0.9, .dampening = 0.4, .weight_decay = 0.01, .scale = 1},
-    {.kind = MTL_OPTIM_SGD, .lr = 0.1, .momentum = 0.9, .nesterov = true, .weight_decay = 0.01, .scale = 0.5},
-    {.kind = MTL_OPTIM_ADAM, .lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .scale = 1},
-    {.kind = MTL_OPTIM_ADAM, .lr = 0.01, .beta1 = 0.8, .beta2 = 0.9, .eps = 1e-3, .weight_decay = 0.1, .scale = 0.3},
-    {.kind = MTL_OPTIM_ADAMW, .lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.1, .scale = 2},
-    {.kind = MTL_OPTIM_ADAM, .lr = 0.01, .beta1 = 0, .beta2 = 0, .eps = 1e-8, .scale = 1},
+    {.kind = MTL_OPTIM_SGD, .lr = 0.1},
+    {.kind = MTL_OPTIM_SGD, .lr = 0.1, .weight_decay = 0.01, .clip = 10},
+    {.kind = MTL_OPTIM_SGD, .lr = 0.1, .momentum = 0.9, .dampening = 0.4, .weight_decay = 0.01},
+    {.kind = MTL_OPTIM_SGD, .lr = 0.1, .momentum = 0.9, .nesterov = true, .weight_decay = 0.01, .clip = 0.5},
+    {.kind = MTL_OPTIM_ADAM, .lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8},
+    {.kind = MTL_OPTIM_ADAM, .lr = 0.01, .beta1 = 0.8, .beta2 = 0.9, .eps = 1e-3, .weight_decay = 0.1, .clip = 20},
+    {.kind = MTL_OPTIM_ADAMW, .lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.1, .clip = 1e6},
+    {.kind = MTL_OPTIM_ADAM, .lr = 0.01, .beta1 = 0, .beta2 = 0, .eps = 1e-8},
 };
 
 /* Buffers of `count` elements: parameters and gradients drawn, moments 0. */
@@ -57,8 +64,18 @@ static bool make(mtl_context *ctx, int64_t count, mtl_tensor **t)
 static mtl_status step(const mtl_optim_step *o, int64_t offset, int64_t n, mtl_tensor **t)
 {
     bool moment = o->kind != MTL_OPTIM_SGD || o->momentum != 0;
-    return MTL_KERNEL(t[P], optimize, o, offset, n, t[P], t[G], moment ? t[M] : NULL,
-                      o->kind == MTL_OPTIM_SGD ? NULL : t[V]);
+    mtl_tensor *squares = NULL;
+    mtl_status status;
+    if (o->clip > 0) { /* of two parts */
+        MTL_TRY(mtl_tensor_like(t[G], MTL_I32, 1, (int64_t[]){2}, &squares));
+        MTL_TRY_GOTO(MTL_KERNEL(t[G], sum_squares, t[G], offset, n / 3, false, squares));
+        MTL_TRY_GOTO(MTL_KERNEL(t[G], sum_squares, t[G], offset + n / 3, n - n / 3, true, squares));
+    }
+    status = MTL_KERNEL(t[P], optimize, o, offset, n, squares, t[P], t[G], moment ? t[M] : NULL,
+                        o->kind == MTL_OPTIM_SGD ? NULL : t[V]);
+done:
+    mtl_tensor_release(squares);
+    return status;
 }
 
 static void it_is_the_formula(void)
@@ -114,8 +131,7 @@ static void it_agrees_with_pytorch(void)
                             .beta1 = fixture_item(&f, "betas", 0),
                             .beta2 = fixture_item(&f, "betas", 1),
                             .eps = setting(&f, "eps"),
-                            .weight_decay = setting(&f, "weight_decay"),
-                            .scale = 1};
+                            .weight_decay = setting(&f, "weight_decay")};
         o.kind = strcmp(kind, "sgd") == 0    ? MTL_OPTIM_SGD
                  : strcmp(kind, "adam") == 0 ? MTL_OPTIM_ADAM
                                              : MTL_OPTIM_ADAMW;

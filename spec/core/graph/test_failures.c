@@ -205,7 +205,7 @@ static mtl_status whole_run(mtl_context *ctx, mtl_tensor *x, mtl_tensor *labels)
     for (int rows = 1; status == MTL_OK && rows <= 2; rows++) {
         status = gradients(ctx, m, x, labels, rows);
         if (status == MTL_OK)
-            status = mtl_optimizer_step(o, 3, 1, NULL);
+            status = mtl_optimizer_step(o, 3, 1);
     }
     mtl_optimizer_free(o);
     mtl_model_free(m);

@@ -153,9 +153,11 @@ static void reductions(void)
 static void run_products(mtl_context *ctx, int device, mtl_tensor **result, double *numbers)
 {
     (void)result;
-    int64_t sizes[][2] = {{2, 50001}, {3, 7000}, {5, 999}};
-    mtl_tensor *flat = random_on(ctx, device, 9, 140000);
-    CHECK(mtl_kernels(flat)->sum_squares(flat, 17, 69000, numbers++) == MTL_OK);
+    int64_t sizes[][2] = {{2, 50001}, {3, 7000}, {5, 999}}, one[] = {1, 140000};
+    mtl_tensor *flat = random_on(ctx, device, 9, 140000), *row = NULL;
+    CHECK(mtl_tensor_alias(flat, 2, one, 0, &row) == MTL_OK);
+    CHECK(mtl_kernels(row)->gram(row, row, 17, 69000, numbers++) == MTL_OK);
+    mtl_tensor_release(row);
     for (int i = 0; i < 3; i++) {
         mtl_tensor *x = NULL, *y = NULL;
         CHECK(mtl_tensor_alias(flat, 2, (int64_t[]){sizes[i][0], sizes[i][1] / sizes[i][0]}, 0, &x) == MTL_OK);
@@ -242,16 +244,26 @@ static void run_optimizers(mtl_context *ctx, int device, mtl_tensor **result, do
         {.kind = MTL_OPTIM_ADAM, .lr = 0.01, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.1},
         {.kind = MTL_OPTIM_ADAMW, .lr = 0.01, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.1}};
     mtl_tensor *p = random_on(ctx, device, 1, 5 * N), *m = floats(ctx, device, 5 * N), *v = floats(ctx, device, 5 * N);
+    mtl_tensor *squares = NULL;
+    CHECK(mtl_tensor_like(p, MTL_I32, 1, (int64_t[]){2}, &squares) == MTL_OK);
     for (int step = 1; step <= 3; step++) {
         mtl_tensor *g = random_on(ctx, device, (uint64_t)step + 10, 5 * N);
         for (int i = 0; i < 5; i++) {
             mtl_optim_step o = rules[i];
             o.step = step;
-            o.scale = 0.5;
-            CHECK(mtl_kernels(p)->optimize(&o, i * N + 3, N - 5, p, g, m, v) == MTL_OK);
+            o.clip = i == 1 ? 0 : 4.0 + 20 * (i == 3); /* of a norm of about 18 */
+            CHECK(mtl_kernels(g)->sum_squares(g, i * N + 3, 700, false, squares) == MTL_OK);
+            CHECK(mtl_kernels(g)->sum_squares(g, i * N + 703, N - 705, true, squares) == MTL_OK);
+            CHECK(mtl_kernels(p)->optimize(&o, i * N + 3, N - 5, squares, p, g, m, v) == MTL_OK);
         }
-        mtl_tensor_release(g);
+        if (step < 3) {
+            mtl_tensor_release(g);
+            continue;
+        }
+        CHECK(mtl_kernels(g)->clip(100, squares, g) == MTL_OK && mtl_kernels(g)->clip(0.25, squares, g) == MTL_OK);
+        result[3] = g;
     }
+    mtl_tensor_release(squares);
     result[0] = p;
     result[1] = m;
     result[2] = v;
