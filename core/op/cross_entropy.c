@@ -61,37 +61,41 @@ static mtl_status refuse(const mtl_tensor *target, int64_t place, int64_t classe
                     value, place + 1, classes - 1);
 }
 
-/* A device that does not tell which target is out of range makes the weight NaN: looks for it, now that the host has
-   waited for the device anyway. */
-static mtl_status refuse_found(const mtl_tensor *target, int64_t classes, int32_t ignore)
+/* The sum of what the remaining targets weigh, from the values on the CPU. */
+static mtl_status count_here(mtl_tensor *target, mtl_tensor *class_weight, int64_t classes, int32_t ignore,
+                             double *remains)
 {
-    int32_t *all = malloc(mtl_tensor_bytes(target) + 1);
-    if (!all)
-        return mtl_fail(target->ctx, MTL_ERR_MEMORY, "cross_entropy: no host memory left");
-    mtl_status status = mtl_tensor_read(target, all);
+    mtl_tensor *y = NULL, *w = NULL;
+    mtl_status status = mtl_tensor_host(target, &y);
+    if (status == MTL_OK && class_weight)
+        status = mtl_tensor_host(class_weight, &w);
+    *remains = 0;
     for (int64_t i = 0; status == MTL_OK && i < target->count; i++) {
-        if (all[i] != ignore && (all[i] < -1 || all[i] >= classes))
-            status = refuse(target, i, classes);
+        int32_t class = mtl_i32(y)[i];
+        if (class == ignore || class == -1)
+            continue;
+        if (class < 0 || class >= classes)
+            status = refuse(y, i, classes);
+        else
+            *remains += w ? (double)mtl_f32(w)[class] : 1.0;
     }
-    free(all);
-    return status; /* else it is a class weight that is NaN */
+    mtl_tensor_release(y);
+    mtl_tensor_release(w);
+    return status;
 }
 
-/* What remains of a target on another device: as its survey says, so that the host need not wait, else as the kernel
-   left it in `loss`. */
-static mtl_status count(const mtl_tensor *target, const mtl_tensor *class_weight, int64_t classes, int32_t ignore,
+/* What remains of a target: counted on the CPU where its values are known there, so that no device is waited for; else
+   as the kernel left it in `loss`: NaN where one is out of range, which is looked for now that the host has waited. */
+static mtl_status count(mtl_tensor *target, mtl_tensor *class_weight, int64_t classes, int32_t ignore,
                         const mtl_tensor *loss, double *remains)
 {
-    const mtl_survey *known = mtl_known_survey(target);
-    if (known && !class_weight && known->least >= -1 && known->greatest < (double)classes &&
-        (ignore < 0 || ignore < known->least || ignore > known->greatest)) {
-        *remains = (double)(target->count - known->missing);
-        return MTL_OK;
-    }
+    if (mtl_tensor_device(target) != 0 && mtl_host_is_known(target) &&
+        (!class_weight || mtl_host_is_known(class_weight)))
+        return count_here(target, class_weight, classes, ignore, remains);
     float host[2];
     MTL_TRY(mtl_tensor_read(loss, host));
     *remains = host[1];
-    return isnan(host[1]) ? refuse_found(target, classes, ignore) : MTL_OK;
+    return isnan(host[1]) ? count_here(target, class_weight, classes, ignore, remains) : MTL_OK;
 }
 
 mtl_status mtl_cross_entropy(mtl_tensor *x, mtl_tensor *target, mtl_tensor *class_weight, double smoothing,

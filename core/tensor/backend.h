@@ -10,7 +10,7 @@
 typedef struct mtl_device mtl_device;
 typedef struct mtl_node mtl_node;
 typedef struct mtl_slot mtl_slot;
-typedef struct mtl_known mtl_known; /* a survey that was made */
+typedef struct mtl_known mtl_known; /* a survey that was made (tensor/survey.c) */
 typedef struct mtl_notes mtl_notes; /* numbers that wait to be read */
 
 typedef struct mtl_storage {
@@ -61,6 +61,7 @@ mtl_status mtl_tensor_writable(mtl_tensor *t, const char *who);
 bool mtl_same_shape(const mtl_tensor *a, const mtl_tensor *b);
 /* What is known of the values of `from` is known of those of `to`, its copy or a view of all of it. */
 mtl_status mtl_survey_move(mtl_tensor *to, const mtl_tensor *from);
+void mtl_known_free(mtl_known *known);    /* NULL is fine */
 void mtl_notes_release(mtl_notes *notes); /* NULL is fine */
 
 /* ---- the tape ---- */

@@ -160,7 +160,7 @@ void mtl_tensor_release(mtl_tensor *t)
         mtl_node_release(t->node);
     mtl_tensor_release(t->grad);
     storage_release(t->storage);
-    free(t->known);
+    mtl_known_free(t->known);
     free(t);
 }
 

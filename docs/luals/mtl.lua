@@ -41,6 +41,7 @@
 ---@field grad fun(self: mtl.tensor, ...): mtl.tensor?
 ---@field group_norm fun(self: mtl.tensor, ...): mtl.tensor
 ---@field gt fun(self: mtl.tensor, ...): mtl.tensor
+---@field host fun(self: mtl.tensor, ...): mtl.tensor
 ---@field isnan fun(self: mtl.tensor, ...): mtl.tensor
 ---@field item fun(self: mtl.tensor, ...): number
 ---@field layer_norm fun(self: mtl.tensor, ...): mtl.tensor

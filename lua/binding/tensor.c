@@ -221,6 +221,14 @@ static int t_survey(lua_State *L)
     return 4;
 }
 
+/* t:host() -> its values on the CPU: what it was moved from, where that was surveyed; else a copy */
+static int t_host(lua_State *L)
+{
+    mtl_tensor **host = lmtl_new_tensor(L);
+    lmtl_check(L, mtl_tensor_host(lmtl_tensor(L, 1), host));
+    return 1;
+}
+
 static int t_bytes(lua_State *L)
 {
     luaL_Buffer b;
@@ -310,11 +318,11 @@ static int t_newindex(lua_State *L)
     return luaL_error(L, "a tensor is written with t[i]:fill_(number) or t[i]:copy_(tensor)");
 }
 
-static const luaL_Reg methods[] = {
-    {"shape", t_shape},   {"rank", t_rank},  {"count", t_count},   {"dtype", t_dtype},     {"device", t_device},
-    {"to", t_to},         {"item", t_item},  {"bytes", t_bytes},   {"totable", t_totable}, {"clone", t_clone},
-    {"fill_", t_fill},    {"copy_", t_copy}, {"detach", t_detach}, {"add_", t_add},        {"mul_", t_mul},
-    {"survey", t_survey}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"shape", t_shape},     {"rank", t_rank},   {"count", t_count}, {"dtype", t_dtype},
+                                   {"device", t_device},   {"to", t_to},       {"item", t_item},   {"bytes", t_bytes},
+                                   {"totable", t_totable}, {"clone", t_clone}, {"fill_", t_fill},  {"copy_", t_copy},
+                                   {"detach", t_detach},   {"add_", t_add},    {"mul_", t_mul},    {"survey", t_survey},
+                                   {"host", t_host},       {NULL, NULL}};
 
 static const luaL_Reg meta[] = {
     {"__gc", t_gc}, {"__close", t_gc}, {"__newindex", t_newindex}, {"__len", t_len}, {"__tostring", lmtl_tensor_text},

@@ -15,12 +15,12 @@ local function both(yes)
   return core.cat({ 1 - yes, yes }, 2)
 end
 
--- [elements, classes] of predictions by `guess(pred, classes)` and of targets; both 0 where there is no label.
+-- [elements, classes] of predictions and of targets, both 0 where there is no label; how many have one.
 local function columns(pred, target, ignore, probabilities)
   if element.several(pred, target) then
-    local y, missing = element.classes(target, ignore)
+    local y, missing, n = element.classes(target, ignore)
     local classes, present = pred:shape(2), nil
-    local _, _, _, greatest = (missing and ignore and y or target):survey() -- ignored classes may be any number
+    local _, _, _, greatest = y:survey() -- of ignored classes, which may be any number, it has 0
     if greatest >= classes then
       error(("a target of class %d for predictions of %d classes, 0 to %d"):format(greatest, classes, classes - 1), 0)
     end
@@ -41,13 +41,13 @@ local function columns(pred, target, ignore, probabilities)
       x = by_class(pred:argmax(2), classes)
     end
     y = by_class(y, classes)
-    return present and x * present or x, present and y * present or y
+    return present and x * present or x, present and y * present or y, n
   end
-  local x, y, missing = element.binary(pred, target)
+  local x, y, missing, n = element.binary(pred, target)
   x, y = x:reshape(-1, 1), y:reshape(-1, 1)
   x, y = both(probabilities and x:sigmoid() or x:gt(0)), both(y:gt(0.5))
   local present = missing and (1 - missing):reshape(-1, 1)
-  return present and x * present or x, present and y * present or y
+  return present and x * present or x, present and y * present or y, n
 end
 
 local function add(list, i, x)
@@ -94,14 +94,13 @@ end
 
 --- The same of a batch with probabilities in place of predictions: f takes tensors by class.
 function confusion.soft_mean(self, pred, target, f)
-  local p, y = columns(pred, target, self.ignore, true)
-  local actual = y:sum(1)
-  local present = actual:gt(0)
-  local n = present:sum():item()
+  local p, y, n = columns(pred, target, self.ignore, true)
   if n == 0 then
     return nil
   end
-  return (f((p * y):sum(1), p:sum(1), actual) * present):sum() / n
+  local actual = y:sum(1)
+  local present = actual:gt(0)
+  return (f((p * y):sum(1), p:sum(1), actual) * present):sum() / present:sum()
 end
 
 --- Matthews' correlation for any number of classes (R_k, Gorodkin 2004), in [-1, 1]: nil where the targets are all of

@@ -1,6 +1,6 @@
 --- Predictions beside targets, element by element, for losses, KPIs and metrics. What is missing (NaN; below 0 for a
--- class) is left out, and leaves no trace in values or gradients. Whether something is missing, the target's survey
--- says, which is made once a batch, on the CPU, so that a device is not waited for.
+-- class) is left out, and leaves no trace in values or gradients. What concerns targets alone is found on the CPU,
+-- where those of a batch still lie (target:host()), so that a device is not waited for.
 local core = require "mtl.core"
 
 local element = {}
@@ -48,12 +48,23 @@ local function masked(pred, target, missing, gone)
   return core.where(missing, 0, pred), core.where(missing, 0, target), missing, missing:count() - gone
 end
 
+-- A tensor of the CPU on the device of `like`, surveyed: what is counted with it there need not wait.
+local function moved(t, like)
+  t:survey()
+  return t:to(like:device())
+end
+
+--- Numbers of a declaration, as weights of classes, on the device of `like`.
+function element.constants(numbers, like)
+  return moved(core.tensor(numbers), like)
+end
+
 --- Numbers: pred in the target's shape and the target as floats, both with 0 where it is missing, the mask of what is
 -- missing (1 or 0; nil where nothing is), how many elements remain.
 function element.numbers(pred, target)
+  local gone = target:dtype() == "float32" and target:survey() or 0
   target = floats(target)
   pred = reshaped(pred, target)
-  local gone = target:survey()
   if gone == 0 then
     return pred, target, nil, target:count()
   end
@@ -63,27 +74,32 @@ end
 --- Vectors along dimension `dim`: the same, but a vector is missing as a whole: where any of its numbers is NaN or,
 -- with `zero`, all are 0. The mask has size 1 in that dimension, and vectors are counted.
 function element.vectors(pred, target, dim, zero)
+  local host = floats(target:host())
+  local gone, zeros = host:survey()
   target = floats(target)
   pred = reshaped(pred, target)
-  local gone, zeros = target:survey()
   if gone == 0 and not (zero and zeros > 0) then
     return pred, target, nil, target:count() // target:shape(dim)
   end
-  local missing = target:isnan():max(dim, true)
+  local missing = host:isnan():max(dim, true)
   if zero then
-    missing = missing:maximum(target:eq(0):min(dim, true))
+    missing = missing:maximum(host:eq(0):min(dim, true))
   end
   gone = math.tointeger(missing:sum():item())
   if gone == 0 then
     return pred, target, nil, missing:count()
   end
-  return masked(pred, target, missing, gone)
+  return masked(pred, target, moved(missing, target), gone)
 end
 
 --- Targets of which only those above 0 are known, as depths; the rest become NaN.
 function element.positive(target)
   local _, _, least = target:survey()
-  return least > 0 and target or core.where(target:le(0), 0 / 0, target)
+  if least > 0 then
+    return target
+  end
+  local host = target:host()
+  return moved(core.where(host:le(0), 0 / 0, host), target)
 end
 
 --- Refuses targets that are not from 0 (no) to 1 (yes). @return how many are missing
@@ -98,13 +114,21 @@ function element.yes_no(target)
   return gone
 end
 
---- Yes or no: the same for targets of 0 and 1, numbers (NaN missing) or classes (below 0 missing).
-function element.binary(pred, target)
+--- Targets of yes or no, numbers (NaN missing) or classes (below 0 missing), as 1 and 0, NaN where they are missing.
+-- @return how many are
+function element.truth(target)
   local gone = element.yes_no(target)
   if target:dtype() ~= "float32" then
     target = target:cast "float32"
     target = gone > 0 and core.where(target:lt(0), 0 / 0, target) or target
   end
+  return target, gone
+end
+
+--- Yes or no: as element.numbers.
+function element.binary(pred, target)
+  local gone
+  target, gone = element.truth(target)
   if gone > 0 then
     return masked(reshaped(pred, target), target, target:isnan(), gone)
   end
@@ -146,15 +170,17 @@ function element.classes(target, ignore)
   if gone == 0 and not ignored then
     return target, nil, target:count()
   end
-  local missing = target:lt(0)
+  local host = target:host()
+  local missing = host:lt(0)
   if ignored then
-    missing = missing:maximum(target:eq(core.full({}, ignore, "int32"):to(target:device())))
+    missing = missing:maximum(host:eq(core.full({}, ignore, "int32")))
     gone = math.tointeger(missing:sum():item())
     if gone == 0 then
       return target, nil, target:count()
     end
   end
-  return core.where(missing, 0, target:cast "float32"):cast "int32", missing, target:count() - gone
+  local y = core.where(missing, 0, host:cast "float32"):cast "int32"
+  return moved(y, target), moved(missing, target), target:count() - gone
 end
 
 --- Log-probability of the true class under predictions [batch, classes, ...], 0 where there is no label; then the

@@ -5,10 +5,9 @@ local element = require "mtl.element"
 
 local ranking = {}
 
--- Scores and labels as [rows, columns]; a label below 0 is missing.
-local function columns(pred, target, score, ignore)
+-- Scores as [rows, columns].
+local function scores_of(pred, target, score, ignore)
   if element.several(pred, target) then
-    local classes = pred:shape(2)
     local y, missing = element.classes(target, ignore)
     local at, order = y:shape(), {}
     table.insert(at, 2, 1)
@@ -17,14 +16,22 @@ local function columns(pred, target, score, ignore)
     end
     order[#order] = 2 -- classes last
     pred = missing and core.where(missing:reshape(at), 0, pred) or pred
-    local x, own = score(pred, 2):permute(order):reshape(-1, classes), y:reshape(-1):one_hot(classes)
-    return x, missing and core.where(missing:reshape(-1, 1), -1, own) or own
+    return score(pred, 2):permute(order):reshape(-1, pred:shape(2))
   end
-  local x, y, missing = element.binary(pred, target)
-  local width = target:dtype() == "float32" and y:count() // #target or 1 -- classes are one question, at every place
-  y = y:ge(0.5)
-  y = missing and core.where(missing, -1, y) or y
-  return score(x):reshape(-1, width), y:reshape(-1, width)
+  local width = target:dtype() == "float32" and target:count() // #target or 1 -- classes: one question at every place
+  return score((element.binary(pred, target))):reshape(-1, width)
+end
+
+-- Labels of those scores, on the CPU; below 0: missing.
+local function labels_of(scores, pred, target, ignore)
+  target = target:host()
+  if element.several(pred, target) then
+    local y, missing = element.classes(target, ignore)
+    local own = y:reshape(-1):one_hot(pred:shape(2))
+    return missing and core.where(missing:reshape(-1, 1), -1, own) or own
+  end
+  local y = element.truth(target)
+  return core.where(y:isnan(), -1, y:ge(0.5)):reshape(scores:shape())
 end
 
 -- Orders as the probability does, without its ties near 1 and 0.
@@ -42,10 +49,18 @@ end
 
 function ranking.update(self, pred, target)
   if #target > 0 then
-    local x, y = columns(pred:detach(), target, sharp, self.ignore)
-    table.insert(self.scores, x)
-    table.insert(self.labels, y)
+    local scores = scores_of(pred:detach(), target, sharp, self.ignore)
+    table.insert(self.scores, scores)
+    table.insert(self.labels, labels_of(scores, pred, target, self.ignore))
   end
+end
+
+function ranking.holds(self)
+  local n = 0
+  for _, scores in ipairs(self.scores) do
+    n = n + scores:count()
+  end
+  return n
 end
 
 function ranking.merge(self, other)
@@ -61,6 +76,7 @@ function ranking.value(self, f)
   end
   local scores, labels = core.cat(self.scores, 1), core.cat(self.labels, 1)
   self.scores, self.labels = { scores }, { labels }
+  scores = scores:to "cpu"
   local sum, n = 0, 0
   for column = 1, scores:shape(2) do
     local sorted, order = scores:select(2, column):sort(1, true)
@@ -90,20 +106,22 @@ function ranking.soft(self, pred, target, f)
   if #target == 0 then
     return nil
   end
-  local p, y = columns(pred, target, probability, self.ignore)
-  local rows, total, n = p:shape(1), nil, 0
+  local p = scores_of(pred, target, probability, self.ignore)
+  local y = labels_of(p, pred, target, self.ignore)
+  local rows, total, defined = p:shape(1), nil, 0
   local index = core.arange(rows):to(p:device())
   local others = index:reshape(rows, 1):ne(index:reshape(1, rows))
   for column = 1, p:shape(2) do
-    local s, label = p:select(2, column), y:select(2, column)
-    local positive, negative = label:gt(0.5):reshape(rows, 1), label:eq(0):reshape(rows, 1)
+    local s, label = p:select(2, column), y:select(2, column):reshape(rows, 1)
+    local positive, negative = label:gt(0.5), label:eq(0)
     local above = ((s:reshape(1, rows) - s:reshape(rows, 1)) / self.tau):sigmoid() * others
-    local value = f(above, positive, negative, positive:sum():item(), negative:sum():item())
+    local n, m = positive:sum():item(), negative:sum():item()
+    local value = f(above, positive:to(p:device()), negative:to(p:device()), n, m)
     if value then
-      total, n = total and total + value or value, n + 1
+      total, defined = total and total + value or value, defined + 1
     end
   end
-  return n > 0 and total / n or nil
+  return defined > 0 and total / defined or nil
 end
 
 return ranking

@@ -11,16 +11,7 @@ local weigh = require "mtl.weigh"
 local step = {}
 
 local MOST_UNREAD = 100 -- steps whose numbers wait for the next line of the log
-
--- Whether a meter keeps whole tensors until it is read, as those of ranking do.
-local function keeps_tensors(measured)
-  for _, m in ipairs(measured) do
-    if m.meter.keeps_tensors then
-      return true
-    end
-  end
-  return false
-end
+local MOST_HELD = 1 << 22 -- elements that their meters hold meanwhile, as those of ranking do
 
 local function release(list)
   for i, t in pairs(list) do
@@ -104,7 +95,7 @@ end
 -- step that has one.
 function step.read(t)
   local unread = t.unread
-  t.unread = {}
+  t.unread, t.held = {}, 0
   for _, one in ipairs(unread) do
     complete(t, table.unpack(one, 1, 4))
   end
@@ -164,7 +155,10 @@ function step.run(t, stage, draw)
   release { work.cotangents, work.rows }
   if #measured > 0 then
     t.unread[#t.unread + 1] = { record, ctx, measured, weights }
-    if ctx.losses or #t.unread == MOST_UNREAD or keeps_tensors(measured) then
+    for _, m in ipairs(measured) do
+      t.held = t.held + m.meter:holds()
+    end
+    if ctx.losses or #t.unread == MOST_UNREAD or t.held > MOST_HELD then
       step.read(t)
     end
   end

@@ -39,7 +39,7 @@ function training.new(recipe, options, saved)
     s:bind(recipe, t.device)
     parts.make(t, s)
   end
-  t.unread, t.on_cpu = {}, t.device == "cpu"
+  t.unread, t.held, t.on_cpu = {}, 0, t.device == "cpu"
   t.at = { step = 0, epoch = 0, batch = 0, stage = 1, stage_step = 0, stage_epoch = 0, kpi_ema = {}, soft_ema = {},
     since = {}, seen = {}, when = {}, seconds = 0, train_seconds = 0, samples = 0, faded = 0, stages = core.array {} }
   t.started, t.saved_at = core.clock(), core.clock()

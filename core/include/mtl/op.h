@@ -164,7 +164,7 @@ mtl_status mtl_log_softmax(mtl_tensor *x, int dim, mtl_tensor **out);
    (may be NULL) receives the sum of weights of what remains: 0 means that the value is 0 and no gradient flows. A
    target outside of [0, C): MTL_ERR_ARG that names it; on a device of OpenCL, without `remains`, NaN instead, in the
    loss and in all its gradients, since only a wait for the device could tell. There, *remains waits for the device
-   unless the target's survey is known, it has no element of class `ignore`, and there are no class weights. */
+   unless the values of target and class_weight are known on the CPU (mtl_host_is_known). */
 mtl_status mtl_cross_entropy(mtl_tensor *x, mtl_tensor *target, mtl_tensor *class_weight, double smoothing,
                              int32_t ignore, double *remains, mtl_tensor **out);
 /* Element-wise max(x,0) - x y + log(1 + exp(-|x|)) with pos_weight p (1: none): [.] of x's shape. Gradient to x only.

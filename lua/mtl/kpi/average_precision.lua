@@ -39,7 +39,7 @@ return kpi.define {
   paper = "Brown et al., Smooth-AP: smoothing the path towards large-scale image retrieval, ECCV 2020 (soft form)",
   params = { tau = { default = 0.01, type = "number", above = 0 }, ignore = { type = "integer" } },
   fits = fits.any_class,
-  keeps_tensors = true,
+  holds = ranking.holds,
   reset = ranking.reset,
   update = ranking.update,
   merge = ranking.merge,

@@ -4,8 +4,8 @@
 -- seen, in whatever order. `soft(self, pred, target)` is its differentiable form on one batch: a scalar tensor, or
 -- nil where it is undefined; a KPI without one has no `soft`. A definition may have `fit(self, target)`: the trainer
 -- shows each meter all training targets once, before the first step. `pred` is what the head gives (logits).
--- What an update counts may be read later (see counts.lua), so that a device is not waited for in every step; but in
--- every one where a definition says keeps_tensors: its meters hold whole tensors until they are asked for the value.
+-- What an update counts may be read later (see counts.lua), so that a device is not waited for in every step. Meters
+-- that hold whole tensors until they are asked for the value say how many elements: `meter:holds()`.
 local counts = require "mtl.counts"
 local declare = require "mtl.declare"
 
@@ -13,6 +13,10 @@ local methods = { higher = true, merge = counts.merge }
 
 function methods.fits()
   return nil
+end
+
+function methods.holds()
+  return 0
 end
 
 return declare.family("kpi", { methods = methods })

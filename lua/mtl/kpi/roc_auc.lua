@@ -35,7 +35,7 @@ return kpi.define {
   paper = "Hanley & McNeil, The meaning and use of the area under a ROC curve, Radiology 1982",
   params = { tau = { default = 0.01, type = "number", above = 0 }, ignore = { type = "integer" } },
   fits = fits.any_class,
-  keeps_tensors = true,
+  holds = ranking.holds,
   reset = ranking.reset,
   update = ranking.update,
   merge = ranking.merge,

@@ -13,7 +13,6 @@
 -- @usage loss.class_balanced { counts = { 900, 100 }, beta = 0.99 }
 -- @sample mtl.tensor { { 2, 1 }, { 2, 1 } }, mtl.tensor({ 0, 1 }, "int32")
 local loss = require "mtl.loss"
-local core = require "mtl.core"
 local element = require "mtl.element"
 local fits = require "mtl.fits"
 
@@ -81,7 +80,7 @@ return loss.define {
     end
     local log_p, y, missing, n = element.true_class(pred, target, self.ignore)
     local e = element.focal(-log_p, log_p:exp(), self.gamma)
-    local weight = core.tensor(weights(counts, self.beta, classes)):to(pred:device())
+    local weight = element.constants(weights(counts, self.beta, classes), pred)
     return element.mean(e * weight:take(1, y:reshape(-1)):reshape(y:shape()), missing, n), n
   end,
 }

@@ -10,6 +10,7 @@
 -- @sample mtl.tensor { { 2, 1 }, { 0, 3 } }, mtl.tensor({ 0, 0 }, "int32")
 local loss = require "mtl.loss"
 local core = require "mtl.core"
+local element = require "mtl.element"
 local fits = require "mtl.fits"
 
 return loss.define {
@@ -30,7 +31,7 @@ return loss.define {
   end,
   compute = function(self, pred, target)
     return core.cross_entropy(pred, target, {
-      weight = self.weight and core.tensor(self.weight):to(pred:device()),
+      weight = self.weight and element.constants(self.weight, pred),
       smoothing = self.smoothing,
       ignore = math.tointeger(self.ignore),
     })

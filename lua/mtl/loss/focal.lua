@@ -47,7 +47,7 @@ return loss.define {
       local log_p, y, missing, n = element.true_class(pred, target, self.ignore)
       local e = element.focal(-log_p, log_p:exp(), self.gamma)
       if self.alpha then
-        local weight = core.tensor(self.alpha):to(pred:device())
+        local weight = element.constants(self.alpha, pred)
         e = e * weight:take(1, y:reshape(-1)):reshape(y:shape())
       end
       return element.mean(e, missing, n), n

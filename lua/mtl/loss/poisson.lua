@@ -16,8 +16,9 @@ return loss.define {
   fits = fits.numbers,
   compute = function(_, pred, target)
     local x, y, missing, n = element.numbers(pred, target)
-    if n > 0 and y:min():item() < 0 then
-      error(("loss.poisson: a target is %g, which should be a count of at least 0"):format(y:min():item()), 0)
+    local _, _, least = target:survey()
+    if n > 0 and least < 0 then
+      error(("loss.poisson: a target is %g, which should be a count of at least 0"):format(least), 0)
     end
     return element.mean(x:exp() - y * x, missing, n), n
   end,
