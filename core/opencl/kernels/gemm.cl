@@ -34,6 +34,7 @@ static uint divide(const uint i, const uint magic, const uint shift)
 #define A_ALONG 1
 #define B_ALONG 1
 #else
+#define TA      0
 #define A_ALONG 1
 #define B_ALONG 0
 #endif
@@ -56,21 +57,7 @@ tile(__global const float *restrict a, const long a_at, __global const float *re
     float next_a[NA], next_b[NB], sum[RM][RN];
 
     /* ---- what stays the same for the elements that this work-item loads ---- */
-#if KIND == MATRIX
-    a += a_at + z * g.stride_a;
-    b += b_at + z * g.stride_b;
-#define LOAD(p0)                                                                                                       \
-    _Pragma("unroll") for (int s = 0; s < NA; s++)                                                                     \
-    {                                                                                                                  \
-        const int i = i0 + ROW_OF(A_ALONG, BM, s), p = (p0) + K_OF(A_ALONG, BM, s);                                    \
-        next_a[s] = i < m && p < end ? a[TA ? p * g.lda + i : i * g.lda + p] : 0.0f;                                       \
-    }                                                                                                                  \
-    _Pragma("unroll") for (int s = 0; s < NB; s++)                                                                     \
-    {                                                                                                                  \
-        const int j = j0 + ROW_OF(B_ALONG, BN, s), p = (p0) + K_OF(B_ALONG, BN, s);                                    \
-        next_b[s] = j < n && p < end ? b[TB ? j * g.ldb + p : p * g.ldb + j] : 0.0f;                                       \
-    }
-#elif KIND == WEIGHT
+#if KIND == WEIGHT
     const int pixels = g.out_h * g.out_w;
     const long image = (long)g.groups * g.channels * g.height * g.width, output = (long)g.groups * g.out_channels * pixels;
     long line_at[NA];
@@ -105,35 +92,61 @@ tile(__global const float *restrict a, const long a_at, __global const float *re
             next_b[s] = in ? b[at * image + (place[s] + y * g.width + x)] : down[s] == 1 << 29 ? 1.0f : 0.0f;            \
         }                                                                                                              \
     }
+#else /* lines beyond the last are loaded as the last, and never stored */
+#if KIND == MATRIX
+    const long lda = g.lda, next = g.stride_a;
+#else
+    const long lda = k, next = (long)g.out_channels * g.channels * TAPS;
+#endif
+    const long step_a = TA ? lda : 1;
+    long from_a[NA];
+    a += a_at + z * next;
+    _Pragma("unroll") for (int s = 0; s < NA; s++)
+        from_a[s] = min(i0 + ROW_OF(A_ALONG, BM, s), m - 1) * (TA ? 1 : lda) + K_OF(A_ALONG, BM, s) * step_a;
+#define LOAD_A(p0, whole)                                                                                              \
+    _Pragma("unroll") for (int s = 0; s < NA; s++)                                                                     \
+        next_a[s] = whole || (p0) + K_OF(A_ALONG, BM, s) < end ? a[from_a[s] + (p0) * step_a] : 0.0f;
+#define LOAD(p0)                                                                                                       \
+    if ((p0) + BK <= end) {                                                                                            \
+        LOAD_A(p0, true)                                                                                               \
+        LOAD_B(p0, true)                                                                                               \
+    } else {                                                                                                           \
+        LOAD_A(p0, false)                                                                                              \
+        LOAD_B(p0, false)                                                                                              \
+    }
+#if KIND == MATRIX
+    const long step_b = TB ? 1 : g.ldb;
+    long from_b[NB];
+    b += b_at + z * g.stride_b;
+    _Pragma("unroll") for (int s = 0; s < NB; s++)
+        from_b[s] = min(j0 + ROW_OF(B_ALONG, BN, s), n - 1) * (TB ? g.ldb : 1) + K_OF(B_ALONG, BN, s) * step_b;
+#define LOAD_B(p0, whole)                                                                                              \
+    _Pragma("unroll") for (int s = 0; s < NB; s++)                                                                     \
+        next_b[s] = whole || (p0) + K_OF(B_ALONG, BN, s) < end ? b[from_b[s] + (p0) * step_b] : 0.0f;
 #else /* FORWARD */
     enum { OWN = BN > NT ? BN / NT : 1 }; /* columns of this work-item */
-    long from[OWN];
+    __global const float *from_b[OWN];
     int top[OWN], left[OWN];
     const int plane = g.height * g.width;
-    a += a_at + (long)z * g.out_channels * g.channels * TAPS;
     b += b_at + (long)z * g.channels * plane;
     _Pragma("unroll") for (int s = 0; s < OWN; s++)
     {
-        const int j = j0 + ROW_OF(0, BN, s);
+        const int j = min(j0 + ROW_OF(0, BN, s), n - 1);
         const int at = (int)divide((uint)j, g.plane_magic, g.plane_shift), pixel = j - at * g.out_h * g.out_w;
         const int y = (int)divide((uint)pixel, g.line_magic, g.line_shift), x = pixel - y * g.out_w;
-        from[s] = j < n ? (long)at * g.groups * g.channels * plane : -1;
+        from_b[s] = b + (long)at * g.groups * g.channels * plane;
         top[s] = y * SH - g.pad_h;
         left[s] = x * SW - g.pad_w;
     }
-#define LOAD(p0)                                                                                                       \
-    _Pragma("unroll") for (int s = 0; s < NA; s++)                                                                     \
-    {                                                                                                                  \
-        const int i = i0 + ROW_OF(1, BM, s), p = (p0) + lid % BK;                                                      \
-        next_a[s] = i < m && p < end ? a[i * k + p] : 0.0f;                                                            \
-    }                                                                                                                  \
+#define LOAD_B(p0, whole)                                                                                              \
     _Pragma("unroll") for (int s = 0; s < NB; s++)                                                                     \
     {                                                                                                                  \
         const int own = s % OWN, p = (p0) + K_OF(0, BN, s), channel = p / TAPS, tap = p % TAPS;                        \
         const int y = top[own] + tap / KW * g.dilation_h, x = left[own] + tap % KW * g.dilation_w;                     \
-        const bool in = from[own] >= 0 && p < end && (uint)y < (uint)g.height && (uint)x < (uint)g.width;              \
-        next_b[s] = in ? b[from[own] + (channel * plane + y * g.width + x)] : 0.0f;                                    \
+        const bool in = (uint)y < (uint)g.height && (uint)x < (uint)g.width && (whole || p < end);                     \
+        next_b[s] = in ? from_b[own][channel * plane + y * g.width + x] : 0.0f;                                        \
     }
+#endif
 #endif
 
 #define KEEP(which)                                                                                                    \
