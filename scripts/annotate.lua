@@ -153,6 +153,9 @@ keys("mtl.recipe.keys", recipe.keys, { tasks = "mtl.recipe.task[]", stages = "mt
 -- Of lua/mtl/stage.lua, which recipes see: it cannot give its table away.
 keys("mtl.stages.incremental.options", { epochs = { default = 1, type = "size or table" }, ends = { type = "when" },
   policy = { type = "policy" }, first = { type = "policy" } }, {})
+add("")
+add("---@class mtl.stages")
+add("---@field incremental fun(tasks: string[], options?: mtl.stages.incremental.options): mtl.recipe.stage[]")
 
 local sets = {} -- names of data sets
 for _, file in ipairs(core.listdir "datasets") do
@@ -172,7 +175,7 @@ for _, name in ipairs(members.names(mtl)) do
     add("---@field %s %s", name, functions[name]
       or "fun(...): " .. (core_names[name] and (gives[name] or "mtl.tensor") or "any"))
   elseif name == "stages" then
-    add("---@field stages { incremental: fun(tasks: string[], options?: mtl.stages.incremental.options): mtl.recipe.stage[] }")
+    add("---@field stages mtl.stages")
   elseif type(mtl[name]) ~= "table" or not mtl[name].names then
     add("---@field %s %s", name, type(mtl[name]))
   end

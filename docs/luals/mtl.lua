@@ -1651,6 +1651,9 @@ function transform.resize(height, width, options) end
 ---@field first? mtl.policy # a policy, as policy.uniform()
 ---@field policy? mtl.policy # a policy, as policy.uniform()
 
+---@class mtl.stages
+---@field incremental fun(tasks: string[], options?: mtl.stages.incremental.options): mtl.recipe.stage[]
+
 ---@class mtl
 ---@field VERSION string
 ---@field abs fun(...): mtl.tensor
@@ -1730,7 +1733,7 @@ function transform.resize(height, width, options) end
 ---@field sqrt fun(...): mtl.tensor
 ---@field square fun(...): mtl.tensor
 ---@field stack fun(...): mtl.tensor
----@field stages { incremental: fun(tasks: string[], options?: mtl.stages.incremental.options): mtl.recipe.stage[] }
+---@field stages mtl.stages
 ---@field std fun(...): mtl.tensor
 ---@field sub fun(...): mtl.tensor
 ---@field sum fun(...): mtl.tensor

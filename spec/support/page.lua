@@ -3,8 +3,8 @@
 --   sh       run; mtl is the program, build/mtl too
 --   console  a conversation with mtl repl, as spec/pty.c takes it; begins with "$ mtl repl ARGUMENTS"
 --   json     is JSON
--- text, python and c are not run: what a command prints, what others write, and what spec/install.sh builds. A fence may
--- say more:
+-- text, python and c are not run: what a command prints, what others write, and what spec/install.sh builds.
+-- A fence may say more:
 --   ```sh (run with: --seeds 3)         each of its commands gets these arguments behind its own: it would take hours
 --   ```sh (run by: spec/checkout.sh)    that test of spec/CMakeLists.txt runs it
 --   ```sh (not run: it wants two GPUs)  nothing does: it is listed as pending, with the reason
@@ -87,7 +87,8 @@ function page.folder()
     local text = program.read("recipes/" .. name)
     program.write(folder .. "/recipes/" .. name, (text:gsub("when%.epochs%(%d+%)", "when.steps(2)")))
   end
-  run(folder, ("for f in datasets lua scripts; do ln -s '%s'/$f .; done; ln -s '%s' build; mkdir docs runs"):format(here, built))
+  run(folder, ("for f in datasets lua scripts; do ln -s '%s'/$f .; done; ln -s '%s' build; mkdir docs runs")
+    :format(here, built))
   return folder
 end
 
@@ -106,12 +107,12 @@ function page.test(file, folder, busted)
         luassert.matches(said:match "^spec/(.*)$", program.read "spec/CMakeLists.txt", nil, true)
         luassert.matches(file, program.read(said), nil, true)
       end)
-    elseif how == "run with" then
+    elseif how == "run with" and block.kind == "sh" then
       busted.it(name .. ", with " .. said, function()
         kinds.sh(folder, with(block.body, said))
       end)
     elseif how then
-      error(("%s: '%s' should be not run, run by or run with"):format(name, how))
+      error(("%s: '%s' should be not run, run by or, of sh, run with"):format(name, how))
     elseif kinds[block.kind] then
       busted.it(name, function()
         kinds[block.kind](folder, block.body)

@@ -96,8 +96,8 @@ end
 local function point_editors()
   local file, folder = ".luarc.json", home.annotations()
   if folder and not core.stat(file) and not path.below(folder, core.realpath ".") then
-    core.file_write(file, core.json_encode({ ["runtime.version"] = "Lua 5.4", ["workspace.library"] = { folder } }, true)
-      .. "\n")
+    local settings = { ["runtime.version"] = "Lua 5.4", ["workspace.library"] = { folder } }
+    core.file_write(file, core.json_encode(settings, true) .. "\n")
     return file
   end
 end
@@ -116,8 +116,9 @@ return {
       help = "for these PNG images: a folder a class, or labels.csv in DIR with a column `file`" },
     { name = "labels", value = "FILE", read = args.path, help = "table of what the images of --images show" },
   },
-  notes = "It writes NAME.lua into this folder, with comments on what to change, and .luarc.json, by which editors find\n"
-    .. "mtl's annotations and complete recipes. It never overwrites a file.",
+  notes = [[
+It writes NAME.lua into this folder, with comments on what to change, and .luarc.json, by which editors find mtl's
+annotations and complete recipes. It never overwrites a file.]],
   run = function(options, rest)
     local name = rest[1]:gsub("%.lua$", "")
     if not name:find "^[%w_][%w_%-]*$" then
