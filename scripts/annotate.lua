@@ -1,8 +1,11 @@
 -- Annotations for LuaLS, from the registries and from what options may be, so that editors complete recipes and mark
--- what is misspelt: lua5.4 scripts/annotate.lua FILE. scripts/manual calls it.
+-- what is misspelt: lua5.4 scripts/annotate.lua FOLDER, which holds the pages of scripts/manual.lua and takes
+-- luals/mtl.lua. scripts/manual calls it.
 local arguments = require "mtl.arguments"
+local core = require "mtl.core"
 local core_names = require "mtl.names"
 local declare = require "mtl.declare"
+local families_of_pages = require "families"
 local members = require "mtl.cli.members"
 local mtl = require "mtl"
 local param = require "mtl.param"
@@ -10,7 +13,7 @@ local recipe = require "mtl.recipe"
 local sorted = require "mtl.sorted"
 
 local families = { "nn", "loss", "kpi", "metric", "policy", "optim", "when", "data", "transform" }
-local lines = {}
+local folder, lines = arg[1], {}
 
 local function add(format, ...)
   lines[#lines + 1] = format:format(...)
@@ -39,17 +42,31 @@ local function told(spec)
   return param.expected(spec) .. (known and (" (%s)"):format(param.show(default)) or "")
 end
 
+-- What the manual's page of a declaration says first, and of an option; nothing where there is no page.
+local function page_of(family, name)
+  local pages, text = families_of_pages[family], ""
+  if pages then
+    local file <close> = assert(io.open(("%s/%s/%s.md"):format(folder, pages.folder, name), "rb"))
+    text = file:read "a"
+  end
+  return text:match "\n# [^\n]*\n\n(.-)\n\n", function(option)
+    local words = text:match("\n| `" .. option .. "` |[^\n]* | ([^\n]*) |\n")
+    return words and words:gsub("\\|", "|") .. ": " or ""
+  end
+end
+
 -- A constructor: its positional options in order, then a table of all; a list of layers, and names of one's own (as
 -- tasks) stand in that table.
 local function constructor(family, name)
   local definition = declare.definition(mtl[family][name])
   local class, positional = ("mtl.%s.%s.options"):format(family, name), definition.positional or {}
+  local summary, words_of = page_of(family, name)
   add("")
   add("---@class %s", class)
   for _, key in ipairs(arguments.keys(definition)) do
     if key ~= definition.list then -- positional or by name, so none is required here
       local spec = definition.params[key]
-      add("---@field %s? %s # %s", key, type_of(spec), told(spec))
+      add("---@field %s? %s # %s%s", key, type_of(spec), words_of(key), told(spec))
     end
   end
   if definition.list then
@@ -59,9 +76,12 @@ local function constructor(family, name)
     add("---@field [string] any")
   end
   add("")
+  for line in (summary or ""):gmatch "[^\n]+" do
+    add("--- %s", line)
+  end
   for _, key in ipairs(positional) do
     local spec = definition.params[key]
-    add("---@param %s? %s|%s # %s", key, type_of(spec), class, told(spec))
+    add("---@param %s? %s|%s # %s%s", key, type_of(spec), class, words_of(key), told(spec))
   end
   add("---@param options? %s", class)
   add("---@return mtl.%s", definition.family.kind)
@@ -130,8 +150,21 @@ keys("mtl.recipe.task", require("mtl.recipe.tasks").keys, { metrics = "(mtl.metr
 keys("mtl.recipe.stage", require("mtl.recipe.stages").keys, {})
 keys("mtl.recipe.keys", recipe.keys, { tasks = "mtl.recipe.task[]", stages = "mtl.recipe.stage[]" })
 
+-- Of lua/mtl/stage.lua, which recipes see: it cannot give its table away.
+keys("mtl.stages.incremental.options", { epochs = { default = 1, type = "size or table" }, ends = { type = "when" },
+  policy = { type = "policy" }, first = { type = "policy" } }, {})
+add("")
+add("---@class mtl.stages")
+add("---@field incremental fun(tasks: string[], options?: mtl.stages.incremental.options): mtl.recipe.stage[]")
+
+local sets = {} -- names of data sets
+for _, file in ipairs(core.listdir "datasets") do
+  sets[#sets + 1] = file:match "^([%w_-]+)%.lua$" and ("%q|"):format(file:match "^[^.]*")
+end
+
 local functions = { -- whose arguments are worth more than "anything"
-  recipe = "fun(keys: mtl.recipe.keys): table", dataset = "fun(name: string, options?: table): mtl.data",
+  recipe = "fun(keys: mtl.recipe.keys): table",
+  dataset = "fun(name: " .. table.concat(sets) .. "string, options?: table): mtl.data",
   tensor = "fun(nested: any, dtype?: string): mtl.tensor",
 }
 
@@ -141,6 +174,8 @@ for _, name in ipairs(members.names(mtl)) do
   if type(mtl[name]) == "function" then
     add("---@field %s %s", name, functions[name]
       or "fun(...): " .. (core_names[name] and (gives[name] or "mtl.tensor") or "any"))
+  elseif name == "stages" then
+    add("---@field stages mtl.stages")
   elseif type(mtl[name]) ~= "table" or not mtl[name].names then
     add("---@field %s %s", name, type(mtl[name]))
   end
@@ -149,5 +184,5 @@ add("local mtl = { %s }", (table.concat(families, ", "):gsub("%a+", "%0 = %0")))
 add("")
 add("return mtl")
 
-local file <close> = assert(io.open(arg[1], "wb"))
+local file <close> = assert(io.open(folder .. "/luals/mtl.lua", "wb"))
 assert(file:write(table.concat(lines, "\n"), "\n"))

@@ -15,6 +15,10 @@ bin/mtl version >/dev/null
 bin/mtl run share/mtl/recipes/toy.lua --out toy --quiet
 bin/mtl check share/mtl/recipes/multimnist.lua >/dev/null
 
+echo "install: what editors look for"
+mkdir new
+(cd new && ../bin/mtl new boats >/dev/null && grep -q "\"$(realpath ../share/doc/mtl/luals)\"" .luarc.json)
+
 echo "install: a bundle"
 bin/mtl pack share/mtl/recipes/toy.lua -o toy.mtl --weights toy --quiet
 bin/mtl unpack toy.mtl -o unpacked --quiet

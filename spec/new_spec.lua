@@ -50,7 +50,8 @@ describe("mtl new", function()
   end)
 
   it("writes a recipe and a table that train as they are", function()
-    assert.equal("boats.lua and boats.csv. Now: mtl run boats.lua\n", ok("new", "boats"))
+    assert.equal(".luarc.json, by which editors complete recipes\nboats.lua and boats.csv. Now: mtl run boats.lua\n",
+      ok("new", "boats"))
     ok("check", "boats.lua")
     ok("run", "boats.lua", "--out", "one", "--quiet")
     local test = core.json_decode(program.read(folder.path .. "/one/summary.json")).test
@@ -96,6 +97,15 @@ describe("mtl new", function()
       has("rows.lua", ("separator = %s"):format(separator == ";" and '";"' or '"\\t"'), 't_1st = { column = "1st"')
       ok("check", "rows.lua")
     end
+  end)
+
+  it("tells editors where the annotations lie, unless a file does", function()
+    ok("new", "one")
+    local said = core.json_decode(program.read(folder.path .. "/.luarc.json"))
+    assert.same({ core.realpath "docs/luals" }, said["workspace.library"])
+    folder.write(".luarc.json", "{}")
+    assert.equal("two.lua and two.csv. Now: mtl run two.lua\n", ok("new", "two"))
+    has(".luarc.json", "{}")
   end)
 
   -- 60 rows as a German office program writes them; `change` changes a row's fields.

@@ -4,10 +4,9 @@ set -eu
 source=$1
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-mkdir "$folder/source"
-git -C "$source" ls-files -z -co --exclude-standard | tar -C "$source" --null --ignore-failed-read -T - -cf - 2>/dev/null |
-  tar -C "$folder/source" -xf -
+"$source/spec/copy.sh" "$source" "$folder/source"
 cd "$folder/source"
+export CMAKE_BUILD_PARALLEL_LEVEL="$(nproc)" # make would take one core
 luarocks --lua-version 5.4 make --tree "$folder/tree" mtl-*.rockspec >"$folder/log" 2>&1 || { cat "$folder/log"; exit 1; }
 
 unset MTL_HOME LUA_PATH LUA_CPATH || true

@@ -25,17 +25,32 @@ local function candidates()
   return list
 end
 
+-- The first folder of these names that is there, absolute.
+local function find(list, ...)
+  for _, folder in ipairs(list) do
+    for _, name in ipairs { ... } do
+      local found = core.realpath(path.join(folder, name))
+      if found and core.stat(found).type == "folder" then
+        return found
+      end
+    end
+  end
+end
+
 --- The folder `datasets`, absolute.
 function home.datasets()
   local list = candidates()
-  for _, folder in ipairs(list) do
-    local found = core.realpath(path.join(folder, "datasets"))
-    if found and core.stat(found).type == "folder" then
-      return found
-    end
+  local found = find(list, "datasets")
+  if found then
+    return found
   end
   error(("no folder 'datasets' in %s; MTL_HOME should name the folder that holds it"):format(
     table.concat(list, ", ")), 0)
+end
+
+--- The folder of annotations for editors, absolute: of a source tree, or of an installed mtl; nil where there is none.
+function home.annotations()
+  return find(candidates(), "docs/luals", "../doc/mtl/luals")
 end
 
 --- For descriptors: a function that gives the checked path of a file of datasets/NAME/.

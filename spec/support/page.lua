@@ -3,8 +3,11 @@
 --   sh       run; mtl is the program, build/mtl too
 --   console  a conversation with mtl repl, as spec/pty.c takes it; begins with "$ mtl repl ARGUMENTS"
 --   json     is JSON
--- text, python and c are not run: what a command prints, what others write, and what spec/install.sh builds. Nor is a
--- block whose fence says why, as in "```sh (not run: wants a GPU)": it is listed as pending.
+-- text, python and c are not run: what a command prints, what others write, and what spec/install.sh builds.
+-- A fence may say more:
+--   ```sh (run with: --seeds 3)         each of its commands gets these arguments behind its own: it would take hours
+--   ```sh (run by: spec/checkout.sh)    that test of spec/CMakeLists.txt runs it
+--   ```sh (not run: it wants two GPUs)  nothing does: it is listed as pending, with the reason
 local core = require "mtl.core"
 local luassert = require "luassert"
 local program = dofile "spec/support/program.lua"
@@ -68,6 +71,11 @@ function kinds.json(_, body)
   luassert.is_table(core.json_decode(body))
 end
 
+-- Commands, a line each, with more arguments.
+local function with(body, arguments)
+  return (body:gsub("\\\n%s*", ""):gsub("%s+# [^\n]*", ""):gsub("\n", " " .. arguments .. "\n"))
+end
+
 local silent = { text = true, python = true, c = true, [""] = true }
 
 --- A folder as a checkout is, but that its recipes train for two steps in place of their epochs.
@@ -79,7 +87,8 @@ function page.folder()
     local text = program.read("recipes/" .. name)
     program.write(folder .. "/recipes/" .. name, (text:gsub("when%.epochs%(%d+%)", "when.steps(2)")))
   end
-  run(folder, ("ln -s '%s/datasets' '%s/lua' . && ln -s '%s' build && mkdir docs runs"):format(here, here, built))
+  run(folder, ("for f in datasets lua scripts; do ln -s '%s'/$f .; done; ln -s '%s' build; mkdir docs runs")
+    :format(here, built))
   return folder
 end
 
@@ -89,10 +98,21 @@ page.remove = program.remove
 -- @param busted its `it` and `pending`, which only specs see
 function page.test(file, folder, busted)
   for _, block in ipairs(blocks(file)) do
-    local name, why = ("%s, line %d"):format(file, block.line), block.note:match "^%(not run: (.+)%)$"
-    assert(block.note == "" or why, file .. ": " .. block.note)
-    if why then
-      busted.pending(name .. ": " .. why)
+    local name, how, said = ("%s, line %d"):format(file, block.line), block.note:match "^%((%l+ %l+): (.+)%)$"
+    assert(block.note == "" or said, file .. ": " .. block.note)
+    if how == "not run" then
+      busted.pending(name .. ": " .. said)
+    elseif how == "run by" then
+      busted.it(name .. " is run by " .. said, function()
+        luassert.matches(said:match "^spec/(.*)$", program.read "spec/CMakeLists.txt", nil, true)
+        luassert.matches(file, program.read(said), nil, true)
+      end)
+    elseif how == "run with" and block.kind == "sh" then
+      busted.it(name .. ", with " .. said, function()
+        kinds.sh(folder, with(block.body, said))
+      end)
+    elseif how then
+      error(("%s: '%s' should be not run, run by or, of sh, run with"):format(name, how))
     elseif kinds[block.kind] then
       busted.it(name, function()
         kinds[block.kind](folder, block.body)

@@ -1,6 +1,7 @@
 --- mtl new NAME: a recipe to begin with, for a made-up table, a table that is there, or a folder of images.
 local core = require "mtl.core"
 local args = require "mtl.cli.args"
+local home = require "mtl.home"
 local path = require "mtl.path"
 local plan = require "mtl.cli.plan"
 local starter = require "mtl.cli.starter"
@@ -91,6 +92,16 @@ local function outside(shown)
   return folder and not path.below(folder, core.realpath ".") and path.split(folder) or nil
 end
 
+-- Tells editors where mtl's annotations lie, unless this folder has such a file or lies around them. @return its name
+local function point_editors()
+  local file, folder = ".luarc.json", home.annotations()
+  if folder and not core.stat(file) and not path.below(folder, core.realpath ".") then
+    local settings = { ["runtime.version"] = "Lua 5.4", ["workspace.library"] = { folder } }
+    core.file_write(file, core.json_encode(settings, true) .. "\n")
+    return file
+  end
+end
+
 return {
   name = "new",
   summary = "a recipe to begin with",
@@ -105,7 +116,9 @@ return {
       help = "for these PNG images: a folder a class, or labels.csv in DIR with a column `file`" },
     { name = "labels", value = "FILE", read = args.path, help = "table of what the images of --images show" },
   },
-  notes = "It writes NAME.lua into this folder, with comments on what to change, and never overwrites a file.",
+  notes = [[
+It writes NAME.lua into this folder, with comments on what to change, and .luarc.json, by which editors find mtl's
+annotations and complete recipes. It never overwrites a file.]],
   run = function(options, rest)
     local name = rest[1]:gsub("%.lua$", "")
     if not name:find "^[%w_][%w_%-]*$" then
@@ -134,9 +147,13 @@ return {
       made, notes = table_recipe(name, shown, shown, stub and { "price", "grade" } or options.target)
     end
     core.file_write(recipe, made)
+    local editors = point_editors()
     local folder = outside(options.images or options.data)
     for _, note in ipairs(notes) do
       text.say(text.clean(note))
+    end
+    if editors then
+      text.say(editors .. ", by which editors complete recipes")
     end
     text.say(("%s%s. Now: mtl run %s%s"):format(recipe, stub and " and " .. stub or "", recipe,
       folder and " --data " .. folder or ""))
