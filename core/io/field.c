@@ -243,6 +243,15 @@ static void set_range(const mtl_row_field *f, mtl_picture *p)
     }
 }
 
+void mtl_field_fetch(const mtl_row_field *f, int64_t i)
+{
+    if (!f->memory || f->n_transforms > 0)
+        return;
+    const char *at = (const char *)f->memory + (size_t)(f->rows ? f->rows[i] : i) * f->stride;
+    for (size_t k = 0; k < f->stride && k < 1024; k += 64)
+        __builtin_prefetch(at + k);
+}
+
 bool mtl_field_make(const mtl_row_field *f, int64_t i, const mtl_draw *draw, mtl_scratch *scratch, void *to,
                     char *message)
 {

@@ -37,6 +37,8 @@ typedef struct {
 mtl_status mtl_field_open(mtl_context *ctx, const char *who, const mtl_field *from, int n_transforms,
                           const mtl_transform *transforms, mtl_row_field *field);
 void mtl_field_close(mtl_row_field *field); /* fine on one that is all zero */
+/* Begins to bring row `i` into the cache, where it lies in memory: rows of an epoch lie anywhere. */
+void mtl_field_fetch(const mtl_row_field *field, int64_t i);
 /* Row `i` of the field to `to`, in any thread. false: `message` (MTL_MESSAGE) says why. */
 bool mtl_field_make(const mtl_row_field *field, int64_t i, const mtl_draw *draw, mtl_scratch *scratch, void *to,
                     char *message);

@@ -15,7 +15,11 @@
 #include "mtl/random.h"
 #include "tensor/backend.h"
 
-enum { AHEAD = 2, MAX_THREADS = 64 }; /* AHEAD: batches that are made before they are asked for */
+enum {
+    AHEAD = 2,
+    FETCHED = 8,
+    MAX_THREADS = 64
+}; /* AHEAD: batches that are made before they are asked for; FETCHED: rows */
 
 /* A batch that is being made, or made. */
 typedef struct {
@@ -83,6 +87,13 @@ static bool take_piece(mtl_loader *l, piece *p)
     return true;
 }
 
+/* The row of the data set that row r of the batch is. */
+static int64_t row_at(const mtl_loader *l, const piece *p, int64_t r)
+{
+    int64_t place = p->batch * l->batch + r;
+    return p->draw.training ? l->order[place] : place;
+}
+
 /* The first row of the piece that could not be made, or -1. */
 static int64_t make_rows(const mtl_loader *l, piece *p, mtl_scratch *scratch, char *message)
 {
@@ -92,7 +103,9 @@ static int64_t make_rows(const mtl_loader *l, piece *p, mtl_scratch *scratch, ch
         const mtl_row_field *f = &l->fields[i];
         for (int64_t r = p->first; r < end; r++) {
             p->draw.place = p->batch * l->batch + r;
-            int64_t row = p->draw.training ? l->order[p->draw.place] : p->draw.place;
+            int64_t row = row_at(l, p, r);
+            if (r + FETCHED < end)
+                mtl_field_fetch(f, row_at(l, p, r + FETCHED));
             if (!mtl_field_make(f, row, &p->draw, scratch, s->to[i] + (size_t)r * f->bytes, message))
                 failed = end = r; /* of the fields that follow, the rows before it */
         }
