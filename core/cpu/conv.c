@@ -1,8 +1,9 @@
-/* Convolution. Many channels with windows of 3 x 3 go Winograd's way (winograd.c). Else, where output lines are whole
-   pieces of vectors, windows are read where they lie (slide.c). Else by columns: some output pixels become a matrix
-   [patch, pixels], and a single-threaded product does the rest. Images are split over threads; sums over the batch are
-   cut by the shape alone. Groups of channels come one after the other, each as a convolution of its own; groups of one
-   channel have their own way (depthwise.c). */
+/* Convolution. Many channels with windows of 3 x 3 go Winograd's way (winograd.c). Else gradients skip the zeros of dy
+   where most of it is zeros (sparse.c). Else, where output lines are whole pieces of vectors, windows are read where
+   they lie (slide.c). Else by columns: some output pixels become a matrix [patch, pixels], and a single-threaded
+   product does the rest. Images are split over threads; sums over the batch are cut by the shape alone. Groups of
+   channels come one after the other, each as a convolution of its own; groups of one channel have their own way
+   (depthwise.c). */
 #include "cpu/conv.h"
 
 /* Columns that are worked on at once: STRIP floats, half of a usual second-level cache, but at least so many pixels. */
@@ -67,6 +68,16 @@ static mtl_status scratch(const mtl_tensor *like, int64_t n, mtl_tensor **t, flo
     return MTL_OK;
 }
 
+/* An image into one with a border, which is zero already. */
+static void put_inside(const plan *p, const float *x, float *room)
+{
+    const mtl_conv *c = &p->c;
+    for (int64_t line = 0; line < c->in_channels * c->height; line++) {
+        int64_t y = line / c->height * p->high + line % c->height + c->pad_h;
+        memcpy(room + y * p->wide + c->pad_w, x + line * c->width, (size_t)c->width * sizeof *x);
+    }
+}
+
 /* Image b with its border, in `room` whose border is zero already; where it lies if it has none. For columns the last
    images go to `room` too: whole vectors are read, and may go past the end. */
 static const float *image_of(const plan *p, int64_t b, const float *x, float *room)
@@ -75,10 +86,7 @@ static const float *image_of(const plan *p, int64_t b, const float *x, float *ro
     x += b * p->image;
     if (!p->border && (p->slides || (c->batch - 1 - b) * p->image >= LANES))
         return x;
-    for (int64_t line = 0; line < c->in_channels * c->height; line++) {
-        int64_t y = line / c->height * p->high + line % c->height + c->pad_h;
-        memcpy(room + y * p->wide + c->pad_w, x + line * c->width, (size_t)c->width * sizeof *x);
-    }
+    put_inside(p, x, room);
     return room;
 }
 
@@ -358,6 +366,7 @@ static mtl_status input_grad(const plan *p, int64_t g, int64_t rows, const mtl_t
    block's weights then stay in the cache, and there is less to add. */
 typedef struct {
     plan p;
+    bool sparse; /* dy is mostly zeros: see sparse.c */
     const int32_t *places;
     int64_t lines;          /* cotangents times output channels */
     int64_t blocks, chunks; /* of input channels; of images */
@@ -392,6 +401,8 @@ static int64_t room_of(const summing *s)
     plan p = block_of(s, s->blocks - 1, &first); /* none is larger */
     if (!s->weights)
         return 0;
+    if (s->sparse)
+        return s->group * p.bordered + mtl_sparse_room(&p, s->group);
     return p.slides ? s->group * p.bordered : p.bordered + pitch * s->lines + (pitch + LANES) * p.patch;
 }
 
@@ -402,6 +413,16 @@ static void slide_share(const summing *s, const plan *p, const float *x, int64_t
         image_of(p, image + i, x, room + i * p->bordered);
     mtl_slide_sums(p, s->places, s->lines, n, p->border ? room : x + image * p->image,
                    p->border ? p->bordered : p->image, line_of(s, image, 0), part);
+}
+
+static void sparse_share(const summing *s, const plan *p, const float *x, int64_t image, int64_t n, float *room,
+                         float *part)
+{
+    bool copy = p->border || (p->c.batch - image - n) * p->image < LANES; /* vectors are read past the end */
+    for (int64_t i = 0; copy && i < n; i++)
+        put_inside(p, x + (image + i) * p->image, room + i * p->bordered);
+    mtl_sparse_sums(p, s->lines / p->c.out_channels, n, copy ? room : x + image * p->image,
+                    copy ? p->bordered : p->image, line_of(s, image, 0), room + s->group * p->bordered, part);
 }
 
 static void column_share(const summing *s, const plan *p, const float *x, int64_t image, int64_t n, float *room,
@@ -440,12 +461,15 @@ static void sum_images(const summing *s, int64_t chunk, int64_t block, float *ro
     plan p = block_of(s, block, &channel);
     const mtl_conv *c = &s->p.c;
     float *own = part + channel * c->kernel_h * c->kernel_w;
+    void (*share)(const summing *, const plan *, const float *, int64_t, int64_t, float *, float *) =
+        s->sparse  ? sparse_share
+        : p.slides ? slide_share
+                   : column_share;
     mtl_block(c->batch, s->chunks, chunk, &begin, &end);
     for (int64_t line = 0; s->weights && line < s->lines; line++)
         memset(own + line * p.pitch, 0, (size_t)p.patch * sizeof *own);
     for (int64_t b = begin; b < end && s->weights; b += s->group)
-        (p.slides ? slide_share : column_share)(s, &p, s->x + channel * c->height * c->width, b,
-                                                between(end - b, 0, s->group), room, own);
+        share(s, &p, s->x + channel * c->height * c->width, b, between(end - b, 0, s->group), room, own);
     if (block == 0 && s->part > s->weights) {
         memset(part + s->weights, 0, (size_t)s->lines * sizeof *part);
         for (int64_t b = begin; b < end; b++)
@@ -470,13 +494,14 @@ static void add_parts(const mtl_context *ctx, int64_t chunks, int64_t stride, co
 }
 
 /* dw and db of group g. x NULL: dw is not wanted. */
-static mtl_status parameter_grad(const plan *p, int64_t g, int64_t rows, const mtl_tensor *x, const mtl_tensor *dy,
-                                 mtl_tensor *dw, mtl_tensor *db)
+static mtl_status parameter_grad(const plan *p, bool sparse, int64_t g, int64_t rows, const mtl_tensor *x,
+                                 const mtl_tensor *dy, mtl_tensor *dw, mtl_tensor *db)
 {
     mtl_tensor *room = NULL, *map = NULL;
     float *own;
     int64_t groups = p->c.groups, out = p->c.out_channels;
     summing s = {.p = *p,
+                 .sparse = sparse,
                  .lines = rows * out,
                  .x = x ? mtl_f32(x) + start_of(p, g, p->image) : NULL,
                  .dy = mtl_f32(dy) + start_of(p, g, p->output)};
@@ -485,7 +510,10 @@ static mtl_status parameter_grad(const plan *p, int64_t g, int64_t rows, const m
     int64_t batch = between(p->c.batch, 1, INT64_MAX);
     s.blocks = between(between(s.weights / BLOCK, 1, SHARES), 1, p->c.in_channels);
     s.chunks = between(between(SHARES / s.blocks, 1, MAX_PARTS / (s.part + 1) + 1), 1, batch);
-    int64_t fit = p->slides ? 1024 / p->pixels : p->strips > 1 ? 1 : SUM_PIXELS / p->pixels;
+    int64_t fit = sparse          ? mtl_sparse_images(p)
+                  : p->slides     ? 1024 / p->pixels
+                  : p->strips > 1 ? 1
+                                  : SUM_PIXELS / p->pixels;
     s.group = between(between(fit, 1, INT64_MAX), 1, (batch + s.chunks - 1) / s.chunks);
     int64_t each = room_of(&s), items = s.blocks * s.chunks;
     int threads = threads_for(dy->ctx, p, items, rows);
@@ -502,7 +530,8 @@ static mtl_status parameter_grad(const plan *p, int64_t g, int64_t rows, const m
             int64_t first;
             plan block = block_of(&s, item / s.chunks, &first);
             if (dw && p->border && block.bordered != wide)
-                memset(work + t * each, 0, (size_t)((p->slides ? s.group : 1) * block.bordered) * sizeof *work);
+                memset(work + t * each, 0,
+                       (size_t)((sparse || p->slides ? s.group : 1) * block.bordered) * sizeof *work);
             wide = block.bordered;
             sum_images(&s, item % s.chunks, item / s.chunks, work + t * each, own + item % s.chunks * s.part);
         }
@@ -526,9 +555,11 @@ static mtl_status conv2d_grad(const mtl_conv *c, int64_t rows, const mtl_tensor 
                               const mtl_tensor *dy, mtl_tensor *dx, mtl_tensor *dw, mtl_tensor *db)
 {
     plan p = plan_of(c, LEAST), sum = plan_of(c, LEAST_SUM), turned;
-    bool back = dx && turns(c, rows, &turned);
     if (mtl_is_depthwise(c))
         return mtl_depthwise_grad(c, rows, x, w, dy, dx, dw, db);
+    bool listed = dx && mtl_sparse_pays(&p, rows, mtl_f32(dy), true);
+    bool sparse = dw && mtl_sparse_pays(&sum, rows, mtl_f32(dy), false);
+    bool back = dx && !listed && turns(c, rows, &turned);
     if (back)
         MTL_TRY(turned_grad(&turned, w, dy, dx));
     if (dw && c->groups == 1 && mtl_winograd_pays(&sum)) {
@@ -536,10 +567,13 @@ static mtl_status conv2d_grad(const mtl_conv *c, int64_t rows, const mtl_tensor 
         dw = NULL;
     }
     for (int64_t g = 0; g < c->groups; g++) {
-        if (dx && !back)
+        if (listed)
+            MTL_TRY(mtl_sparse_input(&p, rows, dx, mtl_f32(w) + g * p.c.out_channels * p.patch,
+                                     mtl_f32(dy) + start_of(&p, g, p.output), mtl_f32(dx) + start_of(&p, g, p.image)));
+        else if (dx && !back)
             MTL_TRY(input_grad(&p, g, rows, w, dy, dx));
         if (dw || db)
-            MTL_TRY(parameter_grad(&sum, g, rows, x, dy, dw, db));
+            MTL_TRY(parameter_grad(&sum, sparse, g, rows, x, dy, dw, db));
     }
     return MTL_OK;
 }

@@ -52,6 +52,22 @@ mtl_status mtl_winograd(const plan *p, const mtl_tensor *like, const float *x, c
 mtl_status mtl_winograd_sums(const plan *p, int64_t rows, const mtl_tensor *like, const float *x, const float *dy,
                              float *dw);
 
+/* Gradients where dy is mostly zeros (sparse.c), and windows are narrow: whether that pays, as some of dy's planes
+   show; dx of a plan's group; and its dw as slide_sums gives it, of so many images at once, which may be read some
+   floats past their end, with so many floats of room. */
+#define mtl_sparse_pays   MTL_CPU(sparse_pays)
+#define mtl_sparse_input  MTL_CPU(sparse_input)
+#define mtl_sparse_images MTL_CPU(sparse_images)
+#define mtl_sparse_room   MTL_CPU(sparse_room)
+#define mtl_sparse_sums   MTL_CPU(sparse_sums)
+bool mtl_sparse_pays(const plan *p, int64_t rows, const float *dy, bool dx);
+mtl_status mtl_sparse_input(const plan *p, int64_t rows, const mtl_tensor *like, const float *weight, const float *dy,
+                            float *dx);
+int64_t mtl_sparse_images(const plan *p);
+int64_t mtl_sparse_room(const plan *p, int64_t images);
+void mtl_sparse_sums(const plan *p, int64_t rows, int64_t images, const float *image, int64_t step, const float *dy,
+                     float *room, float *part);
+
 /* Groups of one input channel each: depthwise.c, and the two kernels for them. */
 static inline bool mtl_is_depthwise(const mtl_conv *c)
 {

@@ -141,6 +141,16 @@ static mtl_status stride_2(mtl_tensor **in, mtl_tensor **out)
     return mtl_conv2d(in[0], in[1], in[2], &(mtl_window){w[2], w[3], 2, 2, 1, 1}, out);
 }
 
+static mtl_status pooled(mtl_tensor **in, mtl_tensor **out) /* most of the convolution's cotangents are zeros */
+{
+    mtl_tensor *y = NULL;
+    mtl_status status = stride_1(in, &y);
+    if (status == MTL_OK)
+        status = mtl_max_pool2d(y, &(mtl_window){2, 2, 2, 2, 0, 0}, out);
+    mtl_tensor_release(y);
+    return status;
+}
+
 static void threads_do_not_change_bits(void)
 {
     bits_case cases[] = {
@@ -150,6 +160,7 @@ static void threads_do_not_change_bits(void)
         {.name = "same", .shape = {{9, 6, 16, 16}, {7, 6, 3, 3}, {7}}, .rows = 2, .apply = same},
         {.name = "tiles", .shape = {{9, 24, 9, 15}, {64, 24, 3, 3}, {64}}, .rows = 3, .apply = same},
         {.name = "strides", .shape = {{6, 8, 30, 31}, {16, 8, 3, 3}, {16}}, .rows = 2, .apply = stride_2},
+        {.name = "pooled", .shape = {{37, 10, 12, 12}, {20, 10, 5, 5}, {20}}, .rows = 3, .apply = pooled},
         {.name = "1 x 1", .shape = {{8, 64, 15, 15}, {48, 64, 1, 1}, {48}}, .rows = 2, .apply = stride_1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -158,6 +169,84 @@ static void threads_do_not_change_bits(void)
         cases[i].rank[2] = 1;
         CHECK(same_bits(&cases[i]));
     }
+}
+
+/* Seeds of few elements, most of them at the same places in all rows; and the gradients that they make. */
+typedef struct {
+    int64_t x[4], w[4];
+    mtl_window window;
+    int rows;
+} few;
+
+static bool few_elements_are_right(mtl_context *ctx, const few *c)
+{
+    const int64_t *x = c->x, *w = c->w;
+    const mtl_window *win = &c->window;
+    mtl_tensor *in[2] = {bits_draw(ctx, 4, x, 1), bits_draw(ctx, 4, w, 2)}, *y = NULL, *seed[3] = {0};
+    mtl_root roots[3];
+    bool good = in[0] && in[1] && mtl_tensor_require_grad(in[0], true) == MTL_OK &&
+                mtl_tensor_require_grad(in[1], true) == MTL_OK && mtl_conv2d(in[0], in[1], NULL, win, &y) == MTL_OK;
+    for (int r = 0; good && r < c->rows; r++) {
+        seed[r] = bits_draw(ctx, 4, mtl_tensor_shape(y), 10 + (uint64_t)r);
+        float *d = mtl_tensor_data(seed[r]);
+        for (int64_t e = 0; e < mtl_tensor_count(y); e++)
+            d[e] = e * 7919 % 23 == 5 || e * 7919 % 101 == r ? d[e] : 0.0f;
+        roots[r] = (mtl_root){.value = y, .seed = seed[r], .scale = 1, .row = r};
+    }
+    good = good && mtl_backward(ctx, c->rows, roots, c->rows) == MTL_OK;
+    for (int r = 0; good && r < c->rows; r++) {
+        int64_t n[2] = {mtl_tensor_count(in[0]), mtl_tensor_count(in[1])}, patch = w[1] * w[2] * w[3];
+        double *d[2] = {calloc((size_t)n[0], sizeof(double)), calloc((size_t)n[1], sizeof(double))};
+        const float *from[2] = {mtl_tensor_data(in[0]), mtl_tensor_data(in[1])}, *dy = mtl_tensor_data(seed[r]);
+        int64_t out_h = mtl_tensor_shape(y)[2], out_w = mtl_tensor_shape(y)[3];
+        for (int64_t e = 0; d[0] && d[1] && e < mtl_tensor_count(y); e++) {
+            int64_t ox = e % out_w, oy = e / out_w % out_h, o = e / out_w / out_h % w[0], b = e / out_w / out_h / w[0];
+            for (int64_t k = 0; k < patch; k++) {
+                int64_t i = oy * win->stride_h - win->pad_h + k / w[3] % w[2];
+                int64_t j = ox * win->stride_w - win->pad_w + k % w[3];
+                int64_t at = ((b * x[1] + k / w[3] / w[2]) * x[2] + i) * x[3] + j;
+                if (i < 0 || i >= x[2] || j < 0 || j >= x[3])
+                    continue;
+                d[0][at] += (double)dy[e] * (double)from[1][o * patch + k];
+                d[1][o * patch + k] += (double)dy[e] * (double)from[0][at];
+            }
+        }
+        for (int i = 0; i < 2; i++) {
+            const float *grad = mtl_tensor_data(mtl_tensor_grad(in[i]));
+            for (int64_t k = 0; good && k < n[i]; k++)
+                good = d[i] && fabs((double)grad[r * n[i] + k] - d[i][k]) <= 1e-5 * (1 + fabs(d[i][k]));
+            free(d[i]);
+        }
+    }
+    for (int i = 0; i < 3; i++)
+        mtl_tensor_release(seed[i]);
+    mtl_tensor_release(in[0]);
+    mtl_tensor_release(in[1]);
+    mtl_tensor_release(y);
+    return good;
+}
+
+static void zeros_of_a_cotangent_are_skipped(void)
+{
+    static const few cases[] = {
+        {{5, 10, 12, 12}, {20, 10, 5, 5}, {5, 5, 1, 1, 0, 0}, 2},
+        {{3, 10, 13, 15}, {6, 10, 5, 5}, {5, 5, 1, 1, 2, 2}, 3},
+        {{4, 11, 9, 14}, {5, 11, 5, 3}, {5, 3, 1, 1, 1, 1}, 1},
+        {{3, 14, 11, 12}, {7, 14, 3, 3}, {3, 3, 1, 1, 0, 1}, 2},
+        {{3, 12, 17, 18}, {4, 12, 4, 4}, {4, 4, 2, 2, 1, 0}, 2},
+        {{2, 9, 12, 19}, {6, 9, 7, 7}, {7, 7, 1, 1, 3, 0}, 1},
+        {{2, 20, 9, 24}, {3, 20, 3, 8}, {3, 8, 1, 1, 0, 0}, 3},
+        {{2, 40, 8, 11}, {9, 40, 2, 2}, {2, 2, 1, 2, 1, 1}, 1},
+        {{70, 1, 28, 28}, {10, 1, 5, 5}, {5, 5, 1, 1, 0, 0}, 2},
+    };
+    mtl_context *ctx;
+    MUST(mtl_context_new(2, &ctx) == MTL_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (!CHECK(few_elements_are_right(ctx, &cases[i])))
+            printf("  case %zu: %s\n", i, mtl_message(ctx));
+    }
+    CHECK(mtl_memory_use(ctx).bytes == 0);
+    mtl_context_free(ctx);
 }
 
 /* Many channels: the rows of three cotangents are the gradients of each by itself. (spec/nn_conv_spec.lua has them
@@ -269,6 +358,7 @@ int main(void)
     RUN(conv2d_is_its_definition);
     RUN(conv2d_agrees_with_pytorch);
     RUN(threads_do_not_change_bits);
+    RUN(zeros_of_a_cotangent_are_skipped);
     RUN(rows_are_the_gradients_of_each);
     RUN(the_second_step_does_not_allocate);
     RUN(errors_name_the_shapes);
