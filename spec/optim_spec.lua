@@ -1,3 +1,5 @@
+local core = require "mtl.core"
+local device = require "mtl.device".default()
 local optim = require "mtl.optim"
 
 local function message(f, ...)
@@ -67,5 +69,30 @@ describe("optim", function()
     assert.near(1, o:lr_at(110), 1e-12)
     o = optim.sgd { lr = 2, schedule = optim.cosine() }
     assert.matches("length of this stage is not known", message(o.lr_at, o, 5))
+  end)
+end)
+
+-- As torch.nn.utils.clip_grad_norm_ (PyTorch 2.15).
+describe("clipping", function()
+  local function stepped(...)
+    local arena = core.arena({ { name = "s", shape = { 4 }, value = 0 } }, device)
+    local s = arena:parameters()[1].tensor
+    local gradient = core.tensor { ... }:to(device);
+    (s * gradient):sum():backward()
+    core.optimizer(arena, { kind = "sgd", lr = 1 }):step(nil, 1)
+    return s:totable()
+  end
+
+  it("brings down a norm that is larger than the root of the largest number", function()
+    assert.same({ -0.5, -0.5, -0.5, -0.5 }, stepped(1e18, 1e18, 1e18, 1e18))
+    assert.near(-1, stepped(1e19, 1, 1, 1)[1], 1e-6)
+  end)
+
+  it("leaves nothing beside an infinite gradient, and makes all of a NaN", function()
+    local one, other = table.unpack(stepped(1 / 0, 3, 3, 3))
+    assert.is_true(one ~= one and other == 0)
+    for _, x in ipairs(stepped(3, 0 / 0, 3, 3)) do
+      assert.is_true(x ~= x)
+    end
   end)
 end)

@@ -147,7 +147,7 @@ describe("training", function()
 
   it("reads meters that hold many elements sooner", function()
     local methods = getmetatable(mtl.kpi.roc_auc()).__index
-    local was, held, read, before = methods.holds, 0, {}, nil
+    local was, held, read, bytes, before = methods.holds, 0, {}, {}, nil
     function methods.holds(self)
       held = math.max(held, was(self))
       return 1 << 21
@@ -162,11 +162,14 @@ describe("training", function()
     end, { progress = { step = function(_, record)
       read[record.step] = before and core.waits() > before
       before = core.waits()
+      collectgarbage()
+      bytes[record.step] = core.memory().bytes
     end } })
     assert.equal(100, held)
     for step = 2, 19 do -- the first is logged
       assert.equal(device ~= "cpu" and step % 3 == 1, read[step], "step " .. step)
     end
+    assert.near(bytes[10], bytes[16], 400) -- what was read is let go: a step has 100 scores
   end)
 
   it("says of a step without labels what it was, not an earlier step", function()

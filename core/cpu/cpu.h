@@ -24,7 +24,7 @@ mtl_status mtl_cpu_device_new(mtl_context *ctx, mtl_device **out);
     void mtl_cpu_##name##_v4(mtl_backend *table);
 MTL_CPU_FILES(MTL_CPU_DECLARE)
 
-/* Of `squares` of sum_squares: the sum, and what brings its root, a norm, down to `most`. */
+/* Of `squares` of sum_squares: the sum, and what brings its root, a norm, down to `most`; NaN of one that is NaN. */
 static inline double mtl_cpu_squares(const mtl_tensor *squares)
 {
     double sum;
@@ -34,7 +34,7 @@ static inline double mtl_cpu_squares(const mtl_tensor *squares)
 static inline double mtl_cpu_clip_factor(double most, const mtl_tensor *squares)
 {
     double norm = sqrt(mtl_cpu_squares(squares));
-    return norm > most ? most / (norm + 1e-6) : 1.0;
+    return norm <= most ? 1.0 : most / (norm + 1e-6);
 }
 
 /* Work is split by shape, never by the number of threads: block i of n_blocks covers [begin, end) of `total`. */

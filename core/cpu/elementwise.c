@@ -333,7 +333,7 @@ static mtl_status scale(double factor, mtl_tensor *y)
 static mtl_status clip(double most, const mtl_tensor *squares, mtl_tensor *y)
 {
     double factor = mtl_cpu_clip_factor(most, squares);
-    return factor < 1 ? scale(factor, y) : MTL_OK;
+    return factor == 1 ? MTL_OK : scale(factor, y);
 }
 
 void MTL_CPU(elementwise)(mtl_backend *table)

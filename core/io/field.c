@@ -243,12 +243,14 @@ static void set_range(const mtl_row_field *f, mtl_picture *p)
     }
 }
 
+enum { CACHE_LINE = 64, MOST_FETCHED = 1024 }; /* bytes; of a longer row the processor fetches the rest by itself */
+
 void mtl_field_fetch(const mtl_row_field *f, int64_t i)
 {
     if (!f->memory || f->n_transforms > 0)
         return;
     const char *at = (const char *)f->memory + (size_t)(f->rows ? f->rows[i] : i) * f->stride;
-    for (size_t k = 0; k < f->stride && k < 1024; k += 64)
+    for (size_t k = 0; k < f->stride && k < MOST_FETCHED; k += CACHE_LINE)
         __builtin_prefetch(at + k);
 }
 

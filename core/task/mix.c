@@ -19,23 +19,28 @@ static mtl_status mix_rows(mtl_arena *a, const mtl_slot *slot, uint64_t active, 
     return MTL_OK;
 }
 
+/* A slot of several tasks, one of them active, that has a gradient. */
+static bool has_shared(const mtl_slot *slot, uint64_t active)
+{
+    return !slot->frozen && slot->has_grad && (slot->tasks & active) && __builtin_popcountll(slot->tasks) > 1;
+}
+
 /* Brings the gradient of the shared slots that `active` reaches down to the norm `most`; measured on what was mixed,
    for a norm of a Gramian is not exact enough to divide by. */
 static mtl_status clip_shared(mtl_arena *a, uint64_t active, double most)
 {
+    bool more = false;
     MTL_TRY(mtl_arena_squares(a));
-    for (int pass = 0; pass < 2; pass++) {
-        bool more = false;
-        for (int i = 0; i < a->n_slots; i++) {
-            mtl_slot *slot = &a->slots[i];
-            if (slot->frozen || !slot->has_grad || !(slot->tasks & active) || __builtin_popcountll(slot->tasks) < 2)
-                continue;
-            if (pass == 1)
-                MTL_TRY(MTL_KERNEL(a->grads, clip, most, a->squares, slot->grad));
-            else
-                MTL_TRY(MTL_KERNEL(a->grads, sum_squares, a->grads, slot->offset, slot->count, more, a->squares));
-            more = true;
-        }
+    for (int i = 0; i < a->n_slots; i++) {
+        const mtl_slot *slot = &a->slots[i];
+        if (!has_shared(slot, active))
+            continue;
+        MTL_TRY(MTL_KERNEL(a->grads, sum_squares, a->grads, slot->offset, slot->count, more, a->squares));
+        more = true;
+    }
+    for (int i = 0; i < a->n_slots; i++) {
+        if (has_shared(&a->slots[i], active))
+            MTL_TRY(MTL_KERNEL(a->grads, clip, most, a->squares, a->slots[i].grad));
     }
     return MTL_OK;
 }

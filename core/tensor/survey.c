@@ -113,8 +113,9 @@ mtl_status mtl_tensor_survey(mtl_tensor *t, mtl_survey *out)
         mtl_tensor *host = NULL;
         MTL_TRY(mtl_tensor_to(t, 0, &host));
         mtl_survey s = of(t->dtype, mtl_tensor_data(host), t->count);
+        mtl_status status = remember(t, &s, host == t ? NULL : host);
         mtl_tensor_release(host);
-        MTL_TRY(remember(t, &s, NULL));
+        MTL_TRY(status);
     }
     *out = t->known->survey;
     return MTL_OK;

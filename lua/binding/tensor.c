@@ -221,12 +221,11 @@ static int t_survey(lua_State *L)
     return 4;
 }
 
-/* t:host() -> its values on the CPU: what it was moved from, where that was surveyed; else a copy */
+/* t:host() -> its values on the CPU, for reading: what it was moved from, where that was surveyed; else a copy */
 static int t_host(lua_State *L)
 {
     mtl_tensor **host = lmtl_new_tensor(L);
-    lmtl_check(L, mtl_tensor_host(lmtl_tensor(L, 1), host));
-    return 1;
+    return lmtl_result(L, mtl_tensor_host(lmtl_tensor(L, 1), host));
 }
 
 static int t_bytes(lua_State *L)

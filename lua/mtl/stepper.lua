@@ -6,6 +6,7 @@ local module = require "mtl.module"
 local nearest = require "mtl.nearest"
 
 local stepper = {}
+local tiny = 1e-37 -- of a norm that is not finite, each part takes nothing
 local meta = { __index = stepper, __name = "mtl.stepper" } -- apart, so that a recipe does not reach the methods
 
 local function check_keys(who, options, known)
@@ -91,7 +92,8 @@ function stepper:step(options)
   self.made = self.made + 1
   local norm = sum ^ 0.5
   for i, part in ipairs(self.parts) do
-    part.optimizer:step(-1, norm > clip and norms[i] * clip / norm or 0) -- its share
+    local share = norm <= clip and 0 or norm < math.huge and norms[i] * clip / norm or tiny
+    part.optimizer:step(-1, #self.parts == 1 and clip or share)
   end
   return norm
 end

@@ -47,8 +47,8 @@ mtl_status mtl_tensor_add(mtl_tensor *dst, double alpha, const mtl_tensor *src);
 mtl_status mtl_tensor_scale(mtl_tensor *t, double factor);
 
 /* What the values are. A survey is made once: it is remembered until the tensor is written, and copies on other devices
-   (mtl_tensor_to) know it, and keep the tensor that they are copies of. Away from the CPU, a survey that is not known
-   yet reads the whole tensor. */
+   (mtl_tensor_to) know it, and keep the tensor that they are copies of (all of its storage). Away from the CPU, a survey
+   that is not known yet reads the whole tensor, and keeps the copy. */
 typedef struct {
     int64_t missing;        /* NaN; of integers those below 0 */
     int64_t zeros;          /* elements that are 0 */
@@ -56,9 +56,9 @@ typedef struct {
 } mtl_survey;
 mtl_status mtl_tensor_survey(mtl_tensor *t, mtl_survey *out);
 const mtl_survey *mtl_known_survey(const mtl_tensor *t); /* NULL: it is not known */
-/* The values on the CPU, without history: where a surveyed tensor was moved from there and neither was written since,
-   that one, so that the device is not waited for (mtl_host_is_known says so); else a copy, which reads the device. On
-   the CPU the tensor itself, retained. Owned by the caller. */
+/* The values on the CPU, to be read, not written: where a surveyed tensor was moved from there and neither was written
+   since, those of that one, so that the device is not waited for (mtl_host_is_known says so); else a copy, which reads
+   the device. On the CPU the tensor itself, retained. Owned by the caller. */
 mtl_status mtl_tensor_host(mtl_tensor *t, mtl_tensor **out);
 bool mtl_host_is_known(const mtl_tensor *t);
 

@@ -74,6 +74,10 @@ float mtl_sum_over(mtl_sum a, long n)
 {
     return (float)(a / (double)n);
 }
+float mtl_sum_root(mtl_sum a)
+{
+    return (float)sqrt(a);
+}
 #else
 typedef float2 mtl_sum; /* the sum and what rounding took from it */
 #define MTL_SUM_ZERO ((float2)(0.0f, 0.0f))
@@ -96,13 +100,18 @@ float mtl_sum_over(mtl_sum a, long n)
 {
     return (a.x + a.y) / (float)n;
 }
+float mtl_sum_root(mtl_sum a)
+{
+    return sqrt(a.x + a.y);
+}
 #endif
 
-/* What brings a norm, the root of *squares, down to `most`; most 0: it stays. As torch.nn.utils.clip_grad_norm_. */
+/* What brings a norm, the root of *squares, down to `most`; most 0: it stays. As torch.nn.utils.clip_grad_norm_, also of
+   a norm that is NaN. */
 float mtl_clip_factor(float most, __global const mtl_sum *squares)
 {
-    const float norm = most > 0.0f ? sqrt(mtl_sum_over(*squares, 1)) : 0.0f;
-    return norm > most ? most / (norm + 1e-6f) : 1.0f;
+    const float norm = most > 0.0f ? mtl_sum_root(*squares) : 0.0f;
+    return norm <= most ? 1.0f : most / (norm + 1e-6f);
 }
 
 /* ---- mtl_broadcast of tensor/backend.h ---- */

@@ -2,7 +2,8 @@
 
 /* d = g + wd p; m = keep m + take d; p -= lr (direct d + moved m) */
 __kernel void sgd(long n, float lr, float decay, float clip, float keep, float take, float direct, float moved,
-                  __global const mtl_sum *squares, long squares_at, __global float *p, long p_at, __global const float *g, long g_at, __global float *m, long m_at)
+                  __global const mtl_sum *squares, long squares_at, __global float *p, long p_at,
+                  __global const float *g, long g_at, __global float *m, long m_at)
 {
     const long i = get_global_id(0);
     if (i >= n)
@@ -18,8 +19,8 @@ __kernel void sgd(long n, float lr, float decay, float clip, float keep, float t
 }
 
 __kernel void adam(long n, float decay, float shrink, float clip, float fresh1, float keep2, float fresh2, float step,
-                   float correct, float eps, __global const mtl_sum *squares, long squares_at, __global float *p, long p_at, __global const float *g, long g_at,
-                   __global float *m, long m_at, __global float *v, long v_at)
+                   float correct, float eps, __global const mtl_sum *squares, long squares_at, __global float *p,
+                   long p_at, __global const float *g, long g_at, __global float *m, long m_at, __global float *v, long v_at)
 {
     const long i = get_global_id(0);
     if (i >= n)
