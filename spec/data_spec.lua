@@ -206,7 +206,7 @@ describe("data.csv", function()
     refused(declare { targets = { grade = { column = "grade", levels = { "Good", "Bad" } } } },
       "t.csv", "'grade'", "'bad', 'good'", "'Good', 'Bad'")
     assert.error_matches(function() declare { targets = { grade = { levels = {} } } } end, "grade.*levels")
-    assert.error_matches(function() declare { targets = { grade = { levels = { "bad", "bad" } } } } end, "'bad' .*twice")
+    assert.error_matches(function() declare { targets = { grade = { levels = { "bad", "bad" } } } } end, "'bad'.*twice")
     write("u.csv", (text:gsub("bad", "ugly")))
     refused(declare { path = { train = "t.csv", test = "u.csv" } }, "u.csv", "'grade'", "'ugly'", "'good'")
     write("t.csv", "size,color,price,grade,fold\n1,red,10,,train\n2,blue,10,,train\n3,blue,10,good,test\n")
