@@ -87,7 +87,9 @@ describe("a training that was stopped", function()
     local out, said = fresh(), nil
     core.mkdir(out)
     support.write(out .. "/best.safetensors", "")
-    trainer.train(support.recipe(), { out = out, resume = true, progress = { note = function(_, line) said = line end } })
+    trainer.train(support.recipe(), { out = out, resume = true, progress = {
+      note = function(_, line) said = line end,
+    } })
     assert.matches("^no checkpoint: from the beginning %(its weights: %-%-init ", said)
   end)
 

@@ -131,7 +131,7 @@ return {
   },
   notes = [[
 It writes NAME.lua into this folder, with comments on what to change, and .luarc.json, by which editors find mtl's
-annotations and complete recipes. It never overwrites a file.]],
+annotations and complete recipes (outside of a checkout of mtl). It never overwrites a file.]],
   run = function(options, rest)
     local name = rest[1]:gsub("%.lua$", "")
     if not name:find "^[%w_][%w_%-]*$" then
