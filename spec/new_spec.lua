@@ -121,8 +121,8 @@ describe("mtl new", function()
       lines[i + 1] = ("%d,%d,%d.5"):format(i, i % 5, i % 5 + 3)
     end
     folder.write("rows.csv", table.concat(lines, "\n") .. "\n")
-    assert.truthy(ok("new", "rows", "--data", "rows.csv", "--target", "half,whole"):find("targets: half (a number), whole "
-      .. "(5 classes); normalize = true in place of classes = true makes whole numbers a quantity", 1, true))
+    assert.truthy(ok("new", "rows", "--data", "rows.csv", "--target", "half,whole"):find("targets: half (a number), "
+      .. "whole (5 classes); normalize = true in place of classes = true makes whole numbers a quantity", 1, true))
     has("rows.lua", 'half = { column = "half", normalize = true }', 'whole = { column = "whole", classes = true }')
   end)
 
@@ -259,7 +259,8 @@ describe("mtl new", function()
     write_table "rows.csv"
     core.mkdir(folder.path .. "/here")
     local result = program.run(folder.path .. "/here", { "new", "a", "--data", folder.path .. "/rows.csv" })
-    assert.truthy(result.out:find(("\na.lua and .luarc.json (for editors). Now: mtl run a.lua --data %s\n"):format(folder.path), 1, true), result.out)
+    assert.truthy(result.out:find(("\na.lua and .luarc.json (for editors). Now: mtl run a.lua --data %s\n"):format(
+      folder.path), 1, true), result.out)
     assert.equal(0, program.run(folder.path .. "/here", { "check", "a.lua", "--data", folder.path }).status)
   end)
 
