@@ -300,6 +300,8 @@ string.dump(f)
       fails("no results", "verify", "plain.mtl")
       mtl("pack", "recipe.lua", "-o", "two.mtl", "--results", "runs/1", "--results", "runs/2", "--quiet")
       fails("2 seeds", "verify", "two.mtl")
+      mtl("pack", "recipe.lua", "-o", "one.mtl", "--results", "runs/1", "--quiet")
+      fails("results of 1 seed,", "verify", "one.mtl")
     end)
   end)
 

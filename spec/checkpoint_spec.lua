@@ -83,6 +83,16 @@ describe("a training that was stopped", function()
     assert.same({ support.content(other) }, { support.content(out) })
   end)
 
+  it("says so where weights lie there", function()
+    local out, said = fresh(), nil
+    core.mkdir(out)
+    support.write(out .. "/best.safetensors", "")
+    trainer.train(support.recipe(), { out = out, resume = true, progress = {
+      note = function(_, line) said = line end,
+    } })
+    assert.matches("^no checkpoint: from the beginning %(its weights: %-%-init ", said)
+  end)
+
   it("may be resumed after its end", function()
     local out = fresh()
     trainer.train(support.recipe(), { out = out })

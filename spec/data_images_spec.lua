@@ -183,6 +183,10 @@ describe("data.images with labels.csv", function()
     photos 'file,note\n\n1.png,"a\nb"\n9.png,c\n'
     refused({ labels = "labels.csv" }, "labels.csv:5", "'9.png'")
     assert.error_matches(function() images { dir = "photos", labels = "labels.csv", target = "x" } end, "target")
+    assert.error_matches(function() images { dir = "photos", mode = "grey" } end, "mode is 'grey'.*mean 'gray'?")
+    assert.error_matches(function()
+      images { dir = "photos", labels = "labels.csv", targets = { age = { column = "age", normalize = "no" } } }
+    end, "data.images: targets: target 'age': normalize is 'no', which should be true or false")
     assert.error_matches(function() images { dir = "photos", targets = { age = "age" } } end, "labels.csv")
   end)
 end)

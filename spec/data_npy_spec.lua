@@ -73,6 +73,8 @@ describe("data.npy", function()
     assert.near(-19 / (2 * std), support.rows(again, "train")[1][1][1]:item(), 1e-4)
     options.memory = false
     refused(options, "'input'", "disk", "memory = true")
+    refused({ inputs = "x.npy", targets = { y = { path = "y.npy", normalize = "no" } } },
+      "target 'y': normalize is 'no'")
   end)
 
   it("reads archives by name", function()

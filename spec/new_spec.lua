@@ -50,8 +50,8 @@ describe("mtl new", function()
   end)
 
   it("writes a recipe and a table that train as they are", function()
-    assert.equal(".luarc.json, by which editors complete recipes\nboats.lua and boats.csv. Now: mtl run boats.lua\n",
-      ok("new", "boats"))
+    assert.equal("targets: price (a number, by its logarithm), grade (3 classes)\n"
+      .. "boats.lua, boats.csv and .luarc.json (for editors). Now: mtl run boats.lua\n", ok("new", "boats"))
     ok("check", "boats.lua")
     ok("run", "boats.lua", "--out", "one", "--quiet")
     local test = core.json_decode(program.read(folder.path .. "/one/summary.json")).test
@@ -103,9 +103,27 @@ describe("mtl new", function()
     ok("new", "one")
     local said = core.json_decode(program.read(folder.path .. "/.luarc.json"))
     assert.same({ core.realpath "docs/luals" }, said["workspace.library"])
+    assert.matches("\ntwo.lua and two.csv. Now: mtl run two.lua\n$", ok("new", "two"))
     folder.write(".luarc.json", "{}")
-    assert.equal("two.lua and two.csv. Now: mtl run two.lua\n", ok("new", "two"))
+    local lacks = ('\nfor editors, .luarc.json lacks "workspace.library": ["%s"]\n'):format(core.realpath "docs/luals")
+    assert.truthy(ok("new", "three"):find(lacks, 1, true))
     has(".luarc.json", "{}")
+    core.remove(folder.path .. "/.luarc.json")
+    os.execute(("ln -s nowhere '%s/.luarc.json'"):format(folder.path))
+    assert.truthy(ok("new", "four"):find(lacks, 1, true))
+    assert.is_true(core.is_link(folder.path .. "/.luarc.json"))
+    assert.is_nil(core.stat(folder.path .. "/nowhere"))
+  end)
+
+  it("says what it takes the targets for", function()
+    local lines = { "a,whole,half" }
+    for i = 1, 60 do
+      lines[i + 1] = ("%d,%d,%d.5"):format(i, i % 5, i % 5 + 3)
+    end
+    folder.write("rows.csv", table.concat(lines, "\n") .. "\n")
+    assert.truthy(ok("new", "rows", "--data", "rows.csv", "--target", "half,whole"):find("targets: half (a number), "
+      .. "whole (5 classes); normalize = true in place of classes = true makes whole numbers a quantity", 1, true))
+    has("rows.lua", 'half = { column = "half", normalize = true }', 'whole = { column = "whole", classes = true }')
   end)
 
   -- 60 rows as a German office program writes them; `change` changes a row's fields.
@@ -241,7 +259,8 @@ describe("mtl new", function()
     write_table "rows.csv"
     core.mkdir(folder.path .. "/here")
     local result = program.run(folder.path .. "/here", { "new", "a", "--data", folder.path .. "/rows.csv" })
-    assert.truthy(result.out:find(("\na.lua. Now: mtl run a.lua --data %s\n"):format(folder.path), 1, true), result.out)
+    assert.truthy(result.out:find(("\na.lua and .luarc.json (for editors). Now: mtl run a.lua --data %s\n"):format(
+      folder.path), 1, true), result.out)
     assert.equal(0, program.run(folder.path .. "/here", { "check", "a.lua", "--data", folder.path }).status)
   end)
 
@@ -283,6 +302,19 @@ describe("mtl new", function()
       "--labels", "said.csv"))
     has("elsewhere.lua", 'labels = "said.csv", separator = ";", file = "filename"')
     ok("check", "elsewhere.lua")
+  end)
+
+  it("says that folders of classes are left out beside a table", function()
+    local lines = { "file,size" }
+    for i = 1, 20 do
+      local name = ("%s/%d.png"):format(i % 2 == 0 and "ring" or "square", i)
+      folder.png("pics/" .. name, 1, 12, 12, i)
+      lines[i + 1] = ("%s,%d.5"):format(name, i)
+    end
+    folder.write("pics/labels.csv", table.concat(lines, "\n") .. "\n")
+    assert.truthy(ok("new", "pics", "--images", "pics"):find(
+      "left out: the folders ring, square (put them into a column of pics/labels.csv to learn them)", 1, true))
+    ok("check", "pics.lua")
   end)
 
   it("checks its arguments", function()

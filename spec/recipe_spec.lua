@@ -197,6 +197,8 @@ describe("a recipe that is wrong", function()
     { "lr = 1e-3", "lr = -1", "FILE:12: optim.adam: lr is -1, which should be a number of at least 0" },
     { "optim.adam { lr = 1e-3 }", '"adam"', "FILE:12: recipe: optimizer is 'adam', which should be an optimizer" },
     { "normalize = true", "gamma = -2", "FILE:15: policy.focal: gamma is -2" },
+    { "policy.focal { normalize = true }", "policy.fixed { lft = 2, right = 1 }",
+      "policy.fixed: there is no task 'lft'; did you mean 'left'?" },
     { "normalize = true", "gamma = { lft = 2 }", "gamma: there is no task 'lft'; did you mean 'left'?" },
     { "normalize = true", "through_kpi = true, gamma = 1", nil },
     { "focal { normalize = true }", "fixed { left = 1 }", "policy.fixed has no weight for task 'right'" },

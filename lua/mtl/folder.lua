@@ -23,7 +23,9 @@ local FORM = { recipe = { name = "string", ["file?"] = "string", ["bundle?"] = "
 function folder.info(out)
   local file = path.join(out, "run.json")
   local text = read(file)
-  if not text then
+  if not core.stat(out) then
+    error(("'%s': no such folder; mtl runs lists runs"):format(out), 0)
+  elseif not text then
     error(("'%s' is not a run: it has no run.json"):format(out), 0)
   end
   local ok, info = pcall(core.json_decode, text)

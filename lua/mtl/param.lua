@@ -1,5 +1,7 @@
 --- Checks of options: a spec is { type = "number or by_task", default =, required =, above =, least =, most =, below =,
 -- choices = { ... }, check = function(value) -> message }. Ranges hold for every number in the value.
+local nearest = require "mtl.nearest"
+
 local param = {}
 
 local function plain(v)
@@ -187,7 +189,9 @@ function param.wrong(spec, name, v)
         return nil
       end
     end
-    return ("%s is %s, which should be %s"):format(name, param.show(v), param.expected(spec))
+    local near = type(v) == "string" and nearest.find(v, spec.choices)
+    return ("%s is %s, which should be %s%s"):format(name, param.show(v), param.expected(spec),
+      near and ("; did you mean '%s'?"):format(near) or "")
   end
   local hole = plain(v) and param.hole(v)
   if hole then

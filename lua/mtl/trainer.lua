@@ -203,6 +203,9 @@ local function run(recipe, options, hold)
   tell(t, "start", { out = t.out, recipe = recipe, stages = recipe.stages, seed = t.seed, parameters = t.model:count(),
     shared = t.model:shared(), rows = t.rows, batch = t.sources[1].set.batch, batches = t:steps_by_stage(),
     resumed = t.saved_step, finished = t.at.stage > #recipe.stages })
+  if not t.saved_step and core.stat(path.join(t.out, "best.safetensors")) then
+    tell(t, "note", ("no checkpoint: from the beginning (its weights: --init %s, with another --out)"):format(t.out))
+  end
   if t.init_report then
     tell(t, "note", t.init_report)
   end

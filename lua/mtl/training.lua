@@ -32,6 +32,7 @@ function training.new(recipe, options, saved)
   setup.same_rows(t.rows, saved)
   t.model = core.model(recipe.model_json)
   t.model:freeze { seed = t.seed, device = t.device, inputs = source.shapes(t.sources, t.model) }
+  recipe:check_freeze(t.model)
   setup.refuse_unshared(recipe, t.model)
   for _, s in ipairs(t.sources) do
     s.set:check_model(recipe.model_json)
@@ -120,9 +121,7 @@ function training:enter()
   end
   self.frozen = {}
   for _, prefix in ipairs(stage.freeze or {}) do
-    if self.model:set_frozen(prefix, true) == 0 then
-      error(("stage '%s': freeze: no parameter lies below '%s'"):format(stage.name, prefix), 0)
-    end
+    self.model:set_frozen(prefix, true)
     self.frozen[prefix] = true
   end
   if not self.optimizer or fresh and (stage.reset_optimizer or stage.optimizer ~= self.optimizer_of) then

@@ -68,6 +68,12 @@ local function image_recipe(name, dir, labels)
   labels = labels or core.stat(beside) and beside
   local s = labels and plan.labels(labels, labels) or {}
   s.dir, s.batch = dir, 32
+  local folders = labels and require "mtl.data.files".subfolders(dir) or {}
+  if #folders > 1 then
+    table.sort(folders)
+    table.insert(s.dropped, { column = ("the folders %s"):format(table.concat(folders, ", ", 1, math.min(#folders, 10))
+      .. (#folders > 10 and ", ..." or "")), why = ("put them into a column of %s to learn them"):format(labels) })
+  end
   local options, names = { dir = dir, labels = s.labels, file = s.file }, nil
   for key, value in pairs(s.how or {}) do
     options[key] = value
@@ -92,14 +98,21 @@ local function outside(shown)
   return folder and not path.below(folder, core.realpath ".") and path.split(folder) or nil
 end
 
--- Tells editors where mtl's annotations lie, unless this folder has such a file or lies around them. @return its name
+-- Tells editors where mtl's annotations lie, unless this is a folder of mtl's own, or lies around them.
+-- @return the name of the file written, or nil; else what to add to the one that was there, or nil
 local function point_editors()
-  local file, folder = ".luarc.json", home.annotations()
-  if folder and not core.stat(file) and not path.below(folder, core.realpath ".") then
+  local file, folder, here = ".luarc.json", home.annotations(), core.realpath "."
+  local checkout = folder and folder:match "^(.*)/docs/luals$"
+  if not folder or path.below(folder, here) or checkout and path.below(here, checkout) then
+    return nil
+  elseif not core.stat(file) and not core.is_link(file) then
     local settings = { ["runtime.version"] = "Lua 5.4", ["workspace.library"] = { folder } }
     core.file_write(file, core.json_encode(settings, true) .. "\n")
     return file
   end
+  local ok, said = pcall(core.file_read, file)
+  return nil, not (ok and said:find(folder, 1, true))
+    and ('for editors, %s lacks "workspace.library": ["%s"]'):format(file, folder) or nil
 end
 
 return {
@@ -118,7 +131,7 @@ return {
   },
   notes = [[
 It writes NAME.lua into this folder, with comments on what to change, and .luarc.json, by which editors find mtl's
-annotations and complete recipes. It never overwrites a file.]],
+annotations and complete recipes (outside of a checkout of mtl). It never overwrites a file.]],
   run = function(options, rest)
     local name = rest[1]:gsub("%.lua$", "")
     if not name:find "^[%w_][%w_%-]*$" then
@@ -147,15 +160,18 @@ annotations and complete recipes. It never overwrites a file.]],
       made, notes = table_recipe(name, shown, shown, stub and { "price", "grade" } or options.target)
     end
     core.file_write(recipe, made)
-    local editors = point_editors()
+    local editors, lacks = point_editors()
     local folder = outside(options.images or options.data)
     for _, note in ipairs(notes) do
       text.say(text.clean(note))
     end
-    if editors then
-      text.say(editors .. ", by which editors complete recipes")
+    if lacks then
+      text.say(text.clean(lacks))
     end
-    text.say(("%s%s. Now: mtl run %s%s"):format(recipe, stub and " and " .. stub or "", recipe,
+    local written = { recipe }
+    written[#written + 1] = stub
+    written[#written + 1] = editors and editors .. " (for editors)"
+    text.say(("%s. Now: mtl run %s%s"):format(table.concat(written, ", "):gsub(", ([^,]*)$", " and %1"), recipe,
       folder and " --data " .. folder or ""))
   end,
 }

@@ -68,7 +68,7 @@ local function target(csv, file, column)
   local numeric = csv:numeric(column)
   local classes = numeric and looks_like_classes(csv, levels)
   local number = numeric and not classes or nil
-  return { name = name_of(column), column = column, classes = classes or nil, normalize = number,
+  return { name = name_of(column), column = column, classes = classes or nil, normalize = number, values = #levels,
     log = number and is_skewed(csv:numbers(column)) or nil }
 end
 
@@ -150,6 +150,14 @@ function plan.notes(s)
   local notes = {}
   local found = guess.describe(s.how or {})
   notes[#notes + 1] = #found > 0 and ("%s: %s"):format(s.labels or s.path, table.concat(found, ", ")) or nil
+  local list, whole = {}, false
+  for i, t in ipairs(s.targets or {}) do
+    list[i] = ("%s (%s)"):format(t.name, t.log and "a number, by its logarithm" or t.normalize and "a number"
+      or t.values .. " classes")
+    whole = whole or t.classes
+  end
+  notes[#notes + 1] = #list > 0 and "targets: " .. table.concat(list, ", ")
+    .. (whole and "; normalize = true in place of classes = true makes whole numbers a quantity" or "") or nil
   for _, d in ipairs(plan.dropped(s)) do
     notes[#notes + 1] = "left out: " .. d
   end

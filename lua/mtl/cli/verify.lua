@@ -88,8 +88,8 @@ Exit status 0: all are; 1: some are not. ^C stops, the same command goes on.]],
     if not claim then
       error(("%s: it claims no results, so there is nothing to verify"):format(b.path), 0)
     elseif #claim.runs < results.LEAST then
-      error(("%s: it has results of %d seeds, and an interval takes at least %d"):format(b.path, #claim.runs,
-        results.LEAST), 0)
+      error(("%s: it has results of %d seed%s, and an interval takes at least %d"):format(b.path, #claim.runs,
+        #claim.runs == 1 and "" or "s", results.LEAST), 0)
     end
     b:check_data(options.data)
     local jobs = options.jobs or 1

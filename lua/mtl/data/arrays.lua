@@ -2,6 +2,7 @@
 local core = require "mtl.core"
 local files = require "mtl.data.files"
 local nearest = require "mtl.nearest"
+local param = require "mtl.param"
 
 local arrays = {}
 
@@ -29,6 +30,10 @@ function arrays.spec(what, s)
       if not known[key] then
         error(("%s: unknown key '%s'%s"):format(what, tostring(key), nearest.hint(key, known)), 0)
       end
+    end
+    local wrong = param.wrong({ type = "boolean" }, "normalize", normalize)
+    if wrong then
+      error(("%s: %s"):format(what, wrong), 0)
     end
     if s.train then
       local by_split = {}

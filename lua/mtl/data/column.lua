@@ -3,10 +3,12 @@
 local core = require "mtl.core"
 local columns = require "mtl.data.columns"
 local looks = require "mtl.data.looks"
+local param = require "mtl.param"
 
 local column = {}
 
-local known = { column = true, classes = true, levels = true, log = true, normalize = true }
+local flag = { type = "boolean" }
+local known = { column = {}, classes = flag, levels = {}, log = flag, normalize = flag }
 
 -- Values for a message, on one line.
 local function shown(values)
@@ -47,6 +49,10 @@ function column.spec(what, s, target)
     if not known[key] then
       error(("%s: unknown key '%s'%s"):format(what, tostring(key),
         require("mtl.nearest").hint(key, known)), 0)
+    end
+    local wrong = param.wrong(known[key], key, s[key])
+    if wrong then
+      error(("%s: %s"):format(what, wrong), 0)
     end
   end
   return { column = s.column or target, classes = s.classes, levels = s.levels and texts(what, s.levels), log = s.log,

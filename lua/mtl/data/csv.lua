@@ -107,6 +107,11 @@ return data.define {
     if self.split and type(self.path) == "table" then
       return "split: `path` names a file for each split, so nothing is left to split; give split, or a table of paths"
     end
+    local ok, wrong = pcall(function()
+      labels.specs("data.csv", self.targets)
+      features.specs("data.csv", self.inputs, self.fields)
+    end)
+    return not ok and wrong:gsub("^data%.csv: ", "") or nil
   end,
   open = function(self, at)
     local specs = features.specs("data.csv", self.inputs, self.fields)

@@ -138,7 +138,13 @@ local function check_targets(targets)
     if type(name) ~= "string" then
       return "targets should be by name: { label = \"label\", seg = { dir = ... } }"
     end
-    local wrong = type(s) == "table" and (s.dir ~= nil or s.kind ~= nil) and dense.check(name, s)
+    local wrong
+    if type(s) == "table" and (s.dir ~= nil or s.kind ~= nil) then
+      wrong = dense.check(name, s)
+    else
+      wrong = select(2, pcall(labels.specs, "targets", { [name] = s }))
+      wrong = type(wrong) == "string" and wrong
+    end
     if wrong then
       return wrong
     end

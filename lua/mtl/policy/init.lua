@@ -62,7 +62,8 @@ local function unknown_task(policy, known)
     if (spec.type or ""):find "by_task" and type(policy[option]) == "table" then
       for name in pairs(policy[option]) do
         if not known[name] then
-          return ("policy.%s: %s: %s"):format(policy.type, option, nearest.unknown("task", name, known))
+          return ("policy.%s: %s%s"):format(policy.type, option == declare.definition(policy).gather and ""
+            or option .. ": ", nearest.unknown("task", name, known))
         end
       end
     end

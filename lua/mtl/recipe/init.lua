@@ -150,6 +150,11 @@ function methods:check_fit(set, model, index)
   end
 end
 
+--- Checks what the stages freeze of a frozen model.
+function methods:check_freeze(model)
+  stages.check_freeze(self, model, check.fails(self.file and "@" .. self.file))
+end
+
 --- Trains it: recipe:run { out =, seed =, device = } -> run (see run.lua).
 function methods:run(options)
   return require "mtl.run".start(self, options)

@@ -162,6 +162,38 @@ function stages.read(r, by_name, fail)
   r.policy, r.ends, r.uniform = nil, nil, nil -- every stage has its own now
 end
 
+--- Refuses a stage that freezes what is not there, or all that its tasks would train.
+-- @param model with its parameters made
+function stages.check_freeze(r, model, fail)
+  local parameters, all, top = model:parameters(), {}, {}
+  for _, p in ipairs(parameters) do
+    local name = p.name
+    top[name:match "^[^.]*"] = true
+    while name do -- trunk.1.weight, trunk.1, trunk
+      all[name], name = true, name:match "^(.*)%."
+    end
+  end
+  for _, stage in ipairs(r.stages) do
+    local left = 0
+    for _, p in ipairs(parameters) do
+      local frozen = false
+      for _, prefix in ipairs(stage.freeze) do
+        frozen = frozen or prefix == "" or (p.name .. "."):sub(1, #prefix + 1) == prefix .. "."
+      end
+      left = left | (frozen and 0 or p.tasks & stage.mask)
+    end
+    for _, prefix in ipairs(stage.freeze) do
+      if prefix ~= "" and not all[prefix] then
+        fail(("stage '%s': freeze: no parameter lies below '%s'%s"):format(stage.name, prefix,
+          nearest.hint(prefix, nearest.find(prefix, all) and all or top)), "freeze", stage.name)
+      end
+    end
+    if left == 0 and #stage.freeze > 0 then
+      fail(("stage '%s': freeze leaves nothing to train for its tasks"):format(stage.name), "freeze", stage.name)
+    end
+  end
+end
+
 --- Refuses policies through the KPI where the recipe sums the gradients of several sweeps.
 function stages.check_soft(r, fail)
   for _, stage in ipairs(r.stages) do
