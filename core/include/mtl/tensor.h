@@ -47,8 +47,8 @@ mtl_status mtl_tensor_add(mtl_tensor *dst, double alpha, const mtl_tensor *src);
 mtl_status mtl_tensor_scale(mtl_tensor *t, double factor);
 
 /* What the values are. A survey is made once: it is remembered until the tensor is written, and copies on other devices
-   (mtl_tensor_to) know it, and keep the tensor that they are copies of (all of its storage). Away from the CPU, a survey
-   that is not known yet reads the whole tensor, and keeps the copy. */
+   (mtl_tensor_to) know it, and keep the tensor that they are copies of (all of its storage). Away from the CPU, a
+   survey that is not known yet reads the whole tensor, and keeps the copy. */
 typedef struct {
     int64_t missing;        /* NaN; of integers those below 0 */
     int64_t zeros;          /* elements that are 0 */
