@@ -1,12 +1,14 @@
 /* Convolution. On a GPU its products read images where they lie (kernels/gemm.cl); on a CPU images are laid with their
    padding first, some at a time (kernels/panel.cl). dx is convolutions of dy with the weight turned about: with a
    stride s one for each phase, the pixels of x that are s apart, and with the taps that meet it, so that no zeros
-   between the pixels of dy are multiplied. Groups of one channel have kernels of their own on a GPU. */
+   between the pixels of dy are multiplied; or, on a CPU, where that takes fewer multiplications, sums of the weight's
+   lines (kernels/scatter.cl). Groups of one channel have kernels of their own on a GPU. */
 #include "opencl/product.h"
 
 #include <stdio.h>
 
 enum { MAX_ROOM = 64 << 20, MAX_COLUMNS = 1 << 30, GROUP = 128, REDUCE = 256 };
+enum { LANES = 8, SUMS = 10, LINES = 1024, LEAST_ITEMS = 16, COPIES = 1 << 20 }; /* scatter.cl; floats of copies */
 
 typedef struct {
     const mtl_conv *c;
@@ -224,8 +226,67 @@ done:
     return status;
 }
 
+/* ---- dx on a CPU, where windows lie on more padding of dy than dy has pixels ---- */
+
+/* Neighbours whose windows fit beside each other, and the weight's lines for a pixel in whole blocks. */
+static int64_t shifts_of(const mtl_conv *c)
+{
+    return (LANES - c->kernel_w) / c->stride_w + 1;
+}
+
+static int64_t lines_of(const mtl_conv *c)
+{
+    return (c->in_channels / c->groups * c->kernel_h + SUMS - 1) / SUMS * SUMS;
+}
+
+/* Whether there are fewer vectors to multiply than by products, even where dy has no zeros. */
+static bool scatter_pays(const mtl_conv *c, int64_t rows)
+{
+    if (c->kernel_w > LANES || c->dilation_h != 1 || c->dilation_w != 1 || lines_of(c) > LINES ||
+        c->height * c->width > MAX_COLUMNS / LINES)
+        return false;
+    int64_t copies = lines_of(c) * shifts_of(c) * c->out_channels * LANES, taps = c->kernel_h * c->kernel_w;
+    int64_t product = c->height * c->width / (c->stride_h * c->stride_w) * (c->in_channels / c->groups) * taps / LANES;
+    return rows * c->batch * c->groups >= LEAST_ITEMS && copies <= COPIES &&
+           c->out_h * c->out_w * lines_of(c) < product;
+}
+
+static mtl_status input_scatter(const mtl_conv *c, int64_t rows, const mtl_tensor *w, const mtl_tensor *dy,
+                                mtl_tensor *dx)
+{
+    mtl_conv own = *c;
+    int64_t images = rows * c->batch, room = images * padded(c), lines = lines_of(c), shifts = shifts_of(c);
+    int64_t count = lines * shifts * c->out_channels * LANES, planes = images * c->in_channels;
+    mtl_tensor *copies = NULL, *wide = NULL;
+    mtl_status status;
+    if (room) {
+        MTL_TRY(mtl_tensor_like(dx, MTL_F32, 1, &room, &wide));
+        own.height = reach(c->out_h, c->stride_h, c->kernel_h, c->dilation_h);
+        own.width = room / planes / own.height;
+    }
+    plan p = plan_of(&own);
+    mtl_cl_product shape = product_of(&p, MTL_CL_FORWARD);
+    size_t global[] = {(size_t)images, (size_t)c->groups}, crop[] = {(size_t)c->height, (size_t)planes};
+    MTL_TRY_GOTO(mtl_tensor_like(w, MTL_F32, 1, &count, &copies));
+    MTL_TRY_GOTO(MTL_CL_RUN_FLAT(w, "scatter", "spread", "", count, MTL_CL_BUF(w), MTL_CL_BUF(copies),
+                                 MTL_CL_I32(count), MTL_CL_I32(shifts), MTL_CL_I32(lines), MTL_CL_SHAPE(&shape)));
+    MTL_TRY_GOTO(MTL_CL_RUN(dx, "scatter", "scatter", "", 2, global, ((const size_t[]){1, 1}), MTL_CL_BUF(copies),
+                            MTL_CL_BUF(dy), MTL_CL_BUF(wide ? wide : dx), MTL_CL_I32(shifts), MTL_CL_I32(lines),
+                            MTL_CL_SHAPE(&shape)));
+    if (wide)
+        MTL_TRY_GOTO(MTL_CL_RUN(dx, "conv", "expand", "", 2, crop, ((const size_t[]){8, 1}), MTL_CL_BUF(wide),
+                                MTL_CL_BUF(dx), MTL_CL_I32(own.height), MTL_CL_I32(own.width), MTL_CL_I32(c->height),
+                                MTL_CL_I32(c->width), MTL_CL_I32(-c->pad_h), MTL_CL_I32(-c->pad_w)));
+done:
+    mtl_tensor_release(copies);
+    mtl_tensor_release(wide);
+    return status;
+}
+
 static mtl_status input_grad(const mtl_conv *c, int64_t rows, const mtl_tensor *w, const mtl_tensor *dy, mtl_tensor *dx)
 {
+    if (mtl_cl_is_cpu(dx) && scatter_pays(c, rows))
+        return input_scatter(c, rows, w, dy, dx);
     /* Phases that no tap meets are those of a stride that is larger than the kernel, or has a factor of the dilation.
      */
     side any_h = side_of(0, c->height, c->kernel_h, c->stride_h, c->pad_h, c->dilation_h);

@@ -117,6 +117,14 @@ static void convolutions(void)
     conv_of("channels apart, doubled, stride 2", 2, 6, 12, 10, 9, 3, 2, 1, 1, 6, 0);
     conv_of("less than fits", 2, 4, 6, 9, 9, 3, 2, 1, 1, 1, 1);
     conv_of("wide padding", 1, 2, 3, 4, 4, 2, 1, 3, 1, 1, 0);
+    /* dx of these on a CPU: sums of the weight's lines */
+    conv_of("windows without padding", 16, 10, 20, 12, 12, 5, 1, 0, 1, 1, 0);
+    conv_of("some lines of many outputs", 17, 3, 150, 8, 9, 5, 1, 0, 1, 1, 0);
+    conv_of("windows, padding", 16, 2, 5, 8, 8, 5, 1, 1, 1, 1, 0);
+    conv_of("windows, groups", 9, 8, 12, 9, 9, 5, 1, 0, 1, 2, 0);
+    conv_of("windows, stride 2", 16, 5, 7, 13, 10, 6, 2, 0, 1, 1, 0);
+    conv_of("windows, stride 2, padding", 16, 5, 7, 13, 10, 6, 2, 1, 1, 1, 0);
+    conv_of("windows of a vector", 16, 2, 3, 9, 11, 8, 1, 0, 1, 1, 0);
 }
 
 int main(void)
