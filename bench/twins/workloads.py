@@ -236,6 +236,10 @@ class Training:
         if "compile" in options.variants:
             self.compiled = torch.compile(self.model)
         self.policy = policy(options.policy, self.model, self.losses)
+        if "compile" in options.variants and isinstance(self.policy, Gradients):
+            from torch._functorch import config  # they go backward through a graph once for each task
+
+            config.donated_buffer = False
         chosen = {"fused": True} if "fused" in options.variants else {"foreach": True} if "foreach" in options.variants else {}
         self.optimizer = optimizer([*self.model.parameters(), *self.policy.parameters()], **chosen)
         self.order, self.at = torch.randperm(len(self.x), device=options.device), 0

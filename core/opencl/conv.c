@@ -8,7 +8,8 @@
 #include <stdio.h>
 
 enum { MAX_ROOM = 64 << 20, MAX_COLUMNS = 1 << 30, GROUP = 128, REDUCE = 256 };
-enum { LANES = 8, SUMS = 10, LINES = 1024, LEAST_ITEMS = 16, COPIES = 1 << 20 }; /* scatter.cl; floats of copies */
+enum { LANES = 8, SUMS = 10, LINES = 1024 }; /* of scatter.cl: floats of a vector, sums in registers, most lines */
+enum { LEAST_ITEMS = 16, COPIES = 1 << 20 }; /* groups of images that it is worth; floats of the weight's copies */
 
 typedef struct {
     const mtl_conv *c;
@@ -93,7 +94,7 @@ static int64_t reach(int64_t out, int64_t stride, int64_t taps, int64_t dilation
     return (out - 1) * stride + (taps - 1) * dilation + 1;
 }
 
-/* Elements of an image as a CPU's kernels read it, where that is not the image itself; else 0. */
+/* Elements of an image as a CPU's kernels read or write it, where that is not the image itself; else 0. */
 static int64_t padded(const mtl_conv *c)
 {
     int64_t high = reach(c->out_h, c->stride_h, c->kernel_h, c->dilation_h);
@@ -226,14 +227,15 @@ done:
     return status;
 }
 
-/* ---- dx on a CPU, where windows lie on more padding of dy than dy has pixels ---- */
+/* ---- dx on a CPU, where sums of the weight's lines take fewer multiplications than a product ---- */
 
-/* Neighbours whose windows fit beside each other, and the weight's lines for a pixel in whole blocks. */
+/* Neighbours in a line of dy whose windows fit into a vector. */
 static int64_t shifts_of(const mtl_conv *c)
 {
     return (LANES - c->kernel_w) / c->stride_w + 1;
 }
 
+/* The weight's lines for a pixel of dy, in whole blocks. */
 static int64_t lines_of(const mtl_conv *c)
 {
     return (c->in_channels / c->groups * c->kernel_h + SUMS - 1) / SUMS * SUMS;
@@ -242,8 +244,10 @@ static int64_t lines_of(const mtl_conv *c)
 /* Whether there are fewer vectors to multiply than by products, even where dy has no zeros. */
 static bool scatter_pays(const mtl_conv *c, int64_t rows)
 {
+    int64_t image = padded(c) ? padded(c) : c->in_channels * c->height * c->width;
     if (c->kernel_w > LANES || c->dilation_h != 1 || c->dilation_w != 1 || lines_of(c) > LINES ||
-        c->height * c->width > MAX_COLUMNS / LINES)
+        rows * c->batch * padded(c) > MAX_ROOM || image > INT32_MAX ||
+        c->out_channels * c->out_h * c->out_w > INT32_MAX)
         return false;
     int64_t copies = lines_of(c) * shifts_of(c) * c->out_channels * LANES, taps = c->kernel_h * c->kernel_w;
     int64_t product = c->height * c->width / (c->stride_h * c->stride_w) * (c->in_channels / c->groups) * taps / LANES;
@@ -257,10 +261,10 @@ static mtl_status input_scatter(const mtl_conv *c, int64_t rows, const mtl_tenso
     mtl_conv own = *c;
     int64_t images = rows * c->batch, room = images * padded(c), lines = lines_of(c), shifts = shifts_of(c);
     int64_t count = lines * shifts * c->out_channels * LANES, planes = images * c->in_channels;
-    mtl_tensor *copies = NULL, *wide = NULL;
+    mtl_tensor *copies = NULL, *laid = NULL;
     mtl_status status;
     if (room) {
-        MTL_TRY(mtl_tensor_like(dx, MTL_F32, 1, &room, &wide));
+        MTL_TRY(mtl_tensor_like(dx, MTL_F32, 1, &room, &laid));
         own.height = reach(c->out_h, c->stride_h, c->kernel_h, c->dilation_h);
         own.width = room / planes / own.height;
     }
@@ -271,15 +275,15 @@ static mtl_status input_scatter(const mtl_conv *c, int64_t rows, const mtl_tenso
     MTL_TRY_GOTO(MTL_CL_RUN_FLAT(w, "scatter", "spread", "", count, MTL_CL_BUF(w), MTL_CL_BUF(copies),
                                  MTL_CL_I32(count), MTL_CL_I32(shifts), MTL_CL_I32(lines), MTL_CL_SHAPE(&shape)));
     MTL_TRY_GOTO(MTL_CL_RUN(dx, "scatter", "scatter", "", 2, global, ((const size_t[]){1, 1}), MTL_CL_BUF(copies),
-                            MTL_CL_BUF(dy), MTL_CL_BUF(wide ? wide : dx), MTL_CL_I32(shifts), MTL_CL_I32(lines),
+                            MTL_CL_BUF(dy), MTL_CL_BUF(laid ? laid : dx), MTL_CL_I32(shifts), MTL_CL_I32(lines),
                             MTL_CL_SHAPE(&shape)));
-    if (wide)
-        MTL_TRY_GOTO(MTL_CL_RUN(dx, "conv", "expand", "", 2, crop, ((const size_t[]){8, 1}), MTL_CL_BUF(wide),
+    if (laid)
+        MTL_TRY_GOTO(MTL_CL_RUN(dx, "conv", "expand", "", 2, crop, ((const size_t[]){8, 1}), MTL_CL_BUF(laid),
                                 MTL_CL_BUF(dx), MTL_CL_I32(own.height), MTL_CL_I32(own.width), MTL_CL_I32(c->height),
                                 MTL_CL_I32(c->width), MTL_CL_I32(-c->pad_h), MTL_CL_I32(-c->pad_w)));
 done:
     mtl_tensor_release(copies);
-    mtl_tensor_release(wide);
+    mtl_tensor_release(laid);
     return status;
 }
 

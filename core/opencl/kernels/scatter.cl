@@ -1,10 +1,11 @@
-/* dx of a convolution whose windows would lie on more padding of dy than dy has pixels, for devices that are CPUs: each
-   element of dy that is not zero adds its multiple of the weight's lines to dx. `shifts` neighbours of a line of dy go
-   together, since their windows fit beside each other into 8 lanes; of the weight there is a copy for each of them,
-   moved to where its window is. `lines`: the weight's for a pixel of dy, channels times kernel_h, in whole blocks. */
+/* dx of a convolution for devices that are CPUs, where that takes fewer multiplications than a product: each element of
+   dy that is not zero adds its multiple of the weight's lines to dx. `shifts` neighbours of a line of dy go together,
+   since their windows fit into 8 lanes; of the weight there is a copy for each of them, moved to where its window is,
+   with zeros beside it: an infinity of dy reaches those lanes too. `lines`: the weight's for a pixel of dy, channels
+   times kernel_h, in whole blocks. */
 #define KIND FORWARD
 #include "opencl/kernels/shape.h"
-enum { SUMS = 10, LIST = 512, LINES = 1024 }; /* as in conv.c */
+enum { SUMS = 10, LINES = 1024, LIST = 512 }; /* the first two as in conv.c */
 
 /* copies [groups, lines / SUMS, shifts, out, SUMS, 8] of w [groups, out, channels, kernel_h, kernel_w] */
 __kernel void spread(__global const float *restrict w, const long w_at, __global float *restrict copies,

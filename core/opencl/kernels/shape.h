@@ -1,5 +1,5 @@
-/* What the matrices or images of a product are: mtl_cl_shape of opencl/product.h, for gemm.cl, panel.cl and
-   depthwise.cl. */
+/* What the matrices or images of a product are: mtl_cl_shape of opencl/product.h, for gemm.cl, panel.cl,
+   depthwise.cl and scatter.cl. */
 #define MATRIX  0
 #define FORWARD 1
 #define WEIGHT  2

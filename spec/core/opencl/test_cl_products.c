@@ -71,15 +71,13 @@ static mtl_status call_conv_grad(const mtl_backend *k, mtl_tensor **t, const voi
 }
 
 /* less: lines and columns of y that would fit, but are not there (transposed convolutions) */
-static void conv_of(const char *name, int64_t batch, int64_t in, int64_t out, int64_t high, int64_t wide,
-                    int64_t kernel, int64_t stride, int64_t pad, int64_t dilation, int64_t groups, int64_t less)
+static void conv_with(const char *name, mtl_conv c, int64_t less)
 {
-    mtl_conv c = {batch,  in,  high, wide, out, kernel,   kernel,   stride,
-                  stride, pad, pad,  0,    0,   dilation, dilation, groups};
-    c.out_h = (high + 2 * pad - dilation * (kernel - 1) - 1) / stride + 1 - less;
-    c.out_w = (wide + 2 * pad - dilation * (kernel - 1) - 1) / stride + 1 - less;
-    int64_t x = batch * in * high * wide, y = batch * out * c.out_h * c.out_w;
-    int64_t w = out * (in / groups) * kernel * kernel;
+    int64_t out = c.out_channels;
+    c.out_h = (c.height + 2 * c.pad_h - c.dilation_h * (c.kernel_h - 1) - 1) / c.stride_h + 1 - less;
+    c.out_w = (c.width + 2 * c.pad_w - c.dilation_w * (c.kernel_w - 1) - 1) / c.stride_w + 1 - less;
+    int64_t x = c.batch * c.in_channels * c.height * c.width, y = c.batch * out * c.out_h * c.out_w;
+    int64_t w = out * (c.in_channels / c.groups) * c.kernel_h * c.kernel_w;
     kernels_agree(&(kernel_case){name,
                                  {FLOATS(IN, x), FLOATS(IN, w), FLOATS(IN, out), FLOATS(OUT, y)},
                                  call_conv,
@@ -91,14 +89,26 @@ static void conv_of(const char *name, int64_t batch, int64_t in, int64_t out, in
             if (rows > 1 && want != 7)
                 continue;
             kernels_agree(&(kernel_case){name,
-                                         {FLOATS(IN, x), FLOATS(IN, w), FLOATS(IN, rows * y),
-                                          FLOATS(a.dx ? OUT : ABSENT, rows * x), FLOATS(a.dw ? OUT : ABSENT, rows * w),
+                                         {FLOATS(IN, x),
+                                          FLOATS(IN, w),
+                                          {.use = IN, .count = rows * y, .few = rows > 1},
+                                          FLOATS(a.dx ? OUT : ABSENT, rows * x),
+                                          FLOATS(a.dw ? OUT : ABSENT, rows * w),
                                           FLOATS(a.db ? OUT : ABSENT, rows * out)},
                                          call_conv_grad,
                                          &a,
                                          0});
         }
     }
+}
+
+static void conv_of(const char *name, int64_t batch, int64_t in, int64_t out, int64_t high, int64_t wide,
+                    int64_t kernel, int64_t stride, int64_t pad, int64_t dilation, int64_t groups, int64_t less)
+{
+    conv_with(name,
+              (mtl_conv){batch, in, high, wide, out, kernel, kernel, stride, stride, pad, pad, 0, 0, dilation, dilation,
+                         groups},
+              less);
 }
 
 static void convolutions(void)
@@ -117,6 +127,7 @@ static void convolutions(void)
     conv_of("channels apart, doubled, stride 2", 2, 6, 12, 10, 9, 3, 2, 1, 1, 6, 0);
     conv_of("less than fits", 2, 4, 6, 9, 9, 3, 2, 1, 1, 1, 1);
     conv_of("wide padding", 1, 2, 3, 4, 4, 2, 1, 3, 1, 1, 0);
+    conv_of("few pixels, long sums", 2, 512, 3, 4, 4, 3, 1, 1, 1, 1, 0);
     /* dx of these on a CPU: sums of the weight's lines */
     conv_of("windows without padding", 16, 10, 20, 12, 12, 5, 1, 0, 1, 1, 0);
     conv_of("some lines of many outputs", 17, 3, 150, 8, 9, 5, 1, 0, 1, 1, 0);
@@ -125,6 +136,12 @@ static void convolutions(void)
     conv_of("windows, stride 2", 16, 5, 7, 13, 10, 6, 2, 0, 1, 1, 0);
     conv_of("windows, stride 2, padding", 16, 5, 7, 13, 10, 6, 2, 1, 1, 1, 0);
     conv_of("windows of a vector", 16, 2, 3, 9, 11, 8, 1, 0, 1, 1, 0);
+    conv_of("lines that no window reaches, padding", 16, 5, 7, 12, 12, 6, 3, 1, 1, 1, 0);
+    conv_with("windows of 3 x 6", (mtl_conv){16, 10, 11, 13, 7, 3, 6, 1, 2, 0, 1, 0, 0, 1, 1, 1}, 0);
+    /* and of these not: dilated, wider than a vector, more lines than there is room for */
+    conv_of("windows, dilation", 16, 5, 7, 12, 12, 4, 1, 0, 2, 1, 0);
+    conv_of("wide windows", 16, 2, 3, 12, 12, 9, 1, 0, 1, 1, 0);
+    conv_of("many lines", 16, 129, 1, 9, 9, 8, 1, 0, 1, 1, 0);
 }
 
 int main(void)
