@@ -90,7 +90,8 @@ static cut panel_cut(const mtl_cl_product *p, int64_t wide, int64_t *rows, int64
     *rows = p->m <= 1 ? 1 : p->m <= 3 ? 3 : p->m <= 5 || share(p->m, 5) * 5 < share(p->m, 6) * 6 ? 5 : 6;
     double work = (double)p->m * (double)p->n * (double)p->k * (double)p->products;
     int64_t jobs = between((int64_t)(work / CPU_WORK), 1, CPU_JOBS);
-    cut c = cut_of(p, p->kind == MTL_CL_FORWARD ? 1 : share(jobs, panels), CPU_PIECE); /* its results lie in images */
+    /* FORWARD writes into images: there is no room for parts. */
+    cut c = cut_of(p, p->kind == MTL_CL_FORWARD ? 1 : share(jobs, panels), CPU_PIECE);
     int64_t blocks = between(share(jobs, panels * c.pieces), 1, share(between(p->m, 1, INT32_MAX), 4 * *rows));
     *lines = share(share(between(p->m, 1, INT32_MAX), blocks), *rows) * *rows;
     double panel = 8.0 * (double)wide * (double)*lines * (double)(c.piece + 1);
