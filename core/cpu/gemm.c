@@ -10,7 +10,7 @@
 typedef struct {
     int64_t rows, columns, pieces;
     bool pack; /* B is packed first, for all tiles */
-    bool blas; /* each tile is OpenBLAS's: large products and gradients */
+    bool blas; /* each tile is OpenBLAS's */
 } cut;
 
 enum {
@@ -48,7 +48,7 @@ static double work_of(const mtl_gemm *g)
 
 /* A weight's gradient: both sides are packed, and few results share that. So its long sum is cut first, which leaves
    whole lines to read, and then its longer side in two, again and again: to FEW tiles of SIDE or more, at least to half
-   as many smaller ones. OpenBLAS packs better: tiles of SIDE lines, columns and PIECE places are its own. */
+   as many smaller ones. */
 static void cut_gradient(const mtl_gemm *g, cut *c)
 {
     c->pieces = between(g->k / PIECE, 1, FEW / 2);
@@ -79,7 +79,6 @@ static cut cut_of(const mtl_gemm *g)
         return c;
     }
     if (g->trans_a && !g->trans_b && g->m * g->n <= MAX_PART) {
-        c.blas = g->m >= SIDE && g->n >= SIDE && g->k >= PIECE && blas_may(g);
         cut_gradient(g, &c);
         return c;
     }
