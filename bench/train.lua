@@ -1,8 +1,10 @@
 -- Trains a workload for some steps as `mtl run` does, and says how fast:
 --   mtl lua bench/train.lua FILE STEPS --out DIR [--threads N] [--device D] [--set PATH=VALUE] [--rows N] [--dump FILE]
+--     [--wait yes]
 -- Prints "first" after the first step, then a line of JSON: { samples_per_s = { of each tenth of the steps }, batch =,
 -- losses = { unweighted sums of the first ten } }. --rows N: the workload makes so many rows. --dump FILE: parameters
--- that it starts from and the data as a safetensors file, for a twin that starts from the same.
+-- that it starts from and the data as a safetensors file, for a twin that starts from the same. --wait yes: each step
+-- but the first waits for a line of input, and then prints its seconds (bench/pair).
 local core = require "mtl.core"
 local trainer = require "mtl.trainer"
 
@@ -39,7 +41,7 @@ if options.dump then
   dump(options.dump)
 end
 local warm, part = math.max(steps // PARTS, 2), math.max(steps // PARTS, 1)
-local batch, losses, rates, begun = nil, {}, {}, nil
+local batch, losses, rates, begun, resumed = nil, {}, {}, nil, nil
 trainer.train(recipe, {
   out = options.out, threads = tonumber(options.threads), device = options.device, max_steps = warm + part * PARTS,
   progress = {
@@ -50,6 +52,14 @@ trainer.train(recipe, {
       if record.step == 1 then
         print "first"
         io.stdout:flush()
+      end
+      if options.wait then
+        if resumed then
+          print(core.clock() - resumed)
+          io.stdout:flush()
+        end
+        io.read "l"
+        resumed = core.clock()
       end
       if record.step <= 10 then
         losses[record.step] = 0
