@@ -4,7 +4,7 @@
 -- Prints "first" after the first step, then a line of JSON: { samples_per_s = { of each tenth of the steps }, batch =,
 -- losses = { unweighted sums of the first ten } }. --rows N: the workload makes so many rows. --dump FILE: parameters
 -- that it starts from and the data as a safetensors file, for a twin that starts from the same. --wait yes: each step
--- but the first waits for a line of input, and then prints its seconds (bench/pair).
+-- but the first waits for a line of input, and then prints its seconds; all with the given threads (bench/pair).
 local core = require "mtl.core"
 local trainer = require "mtl.trainer"
 
@@ -37,6 +37,9 @@ local function dump(path)
   core.safetensors_write(path, tensors, {})
 end
 
+if options.wait == "yes" then -- as many threads in every step
+  require "mtl.pace".step = function() end
+end
 if options.dump then
   dump(options.dump)
 end
@@ -53,12 +56,14 @@ trainer.train(recipe, {
         print "first"
         io.stdout:flush()
       end
-      if options.wait then
+      if options.wait == "yes" then
         if resumed then
           print(core.clock() - resumed)
           io.stdout:flush()
         end
-        io.read "l"
+        if not io.read "l" then
+          os.exit(1)
+        end
         resumed = core.clock()
       end
       if record.step <= 10 then
